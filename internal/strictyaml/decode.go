@@ -40,12 +40,18 @@ type Size int64
 type Where map[string][2]int
 
 // Decode reads data into target, a pointer to a tagged struct. lookup gives
-// environment variables. All problems are returned, in file order.
-func Decode(file string, data []byte, lookup func(string) (string, bool), target any) (Where, []Problem) {
+// environment variables. Each override, "a.b=value", replaces or adds one
+// setting, as a command line flag does; value is YAML. All problems are returned, in file order.
+func Decode(file string, data []byte, lookup func(string) (string, bool), target any, overrides ...string) (Where, []Problem) {
 	d := &decoder{file: file, lookup: lookup, where: Where{}}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return d.where, []Problem{{File: file, Line: lineOf(err), Col: 1, Message: strings.TrimPrefix(err.Error(), "yaml: ")}}
+	}
+	for _, o := range overrides {
+		if err := override(&doc, o); err != nil {
+			d.problems = append(d.problems, Problem{File: file, Message: err.Error()})
+		}
 	}
 	v := reflect.ValueOf(target).Elem()
 	if len(doc.Content) == 0 {

@@ -142,3 +142,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	var c config
+	_, problems := strictyaml.Decode("m.yaml", []byte("name: a\n"), env, &c, "name=b", "inner.endpoint=e", "list=[x, y]", "count=9")
+	if len(problems) > 0 || c.Name != "b" || c.Inner.Endpoint != "e" || len(c.List) != 2 || c.Count != 9 {
+		t.Fatalf("%v %+v", problems, c)
+	}
+	_, problems = strictyaml.Decode("m.yaml", []byte("name: a\n"), env, &c, "nonsense", "name.x=1", "naem=1")
+	if len(problems) != 3 {
+		t.Fatalf("%v", problems)
+	}
+}
