@@ -124,7 +124,9 @@ func (c *columnWriter) append(a arrow.Array, pageBytes int) error {
 	return nil
 }
 
-func isVariable(l *leaf) bool { return l.phys == format.ByteArray || l.phys == format.FixedLenByteArray }
+func isVariable(l *leaf) bool {
+	return l.phys == format.ByteArray || l.phys == format.FixedLenByteArray
+}
 
 func (c *columnWriter) nullInRequired(a arrow.Array) error {
 	row := 0

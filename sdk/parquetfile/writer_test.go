@@ -110,4 +110,3 @@ func drawOptions(t *rapid.T) parquetfile.WriterOptions {
 		Codec:         rapid.SampledFrom([]parquetfile.Codec{parquetfile.Zstd, parquetfile.Snappy, parquetfile.Uncompressed}).Draw(t, "codec"),
 	}
 }
-
