@@ -48,6 +48,10 @@ type DataFile struct {
 	Columns map[int]ColumnStats
 	// SplitOffsets are the byte offsets of the row groups.
 	SplitOffsets []int64
+	// References lists the data files that a position-delete file names. The commit fails with
+	// ErrConflict if one of them left the table. Where it is nil, the file's bounds of the path
+	// column must name one file, or any removal of files since TableChange.Based is a conflict.
+	References []string
 }
 
 // Content is what a DataFile holds.
@@ -87,6 +91,8 @@ type TableChange struct {
 	Remove []string
 	// ReplaceAll removes every file that the table holds when the commit is applied.
 	ReplaceAll bool
+	// Rewrite says that Add holds the same rows as Remove (compaction): the snapshot's operation is then "replace".
+	Rewrite bool
 	// Based is the snapshot that Remove and position deletes were computed from: the
 	// commit fails with ErrConflict if the table's rows at those files changed since. 0 for plain appends.
 	Based  int64

@@ -1,0 +1,161 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+)
+
+// checkSince refuses a change whose files left the table since the snapshot that it was computed from.
+func (w *snapshotWork) checkSince(ctx context.Context, _ []iceberg.ManifestFile) error {
+	targets, exact := w.targets()
+	if len(targets) == 0 && exact {
+		return nil
+	}
+	if w.parent == nil {
+		return fmt.Errorf("it has no files any more: %w", ErrConflict)
+	}
+	if w.parent.SnapshotID == w.change.Based {
+		return nil
+	}
+	since, ok := ancestorsSince(w.meta, w.parent, w.change.Based)
+	if !ok {
+		return fmt.Errorf("snapshot %d, which the change was computed from, is not in the table's history: %w", w.change.Based, ErrConflict)
+	}
+	for _, s := range since {
+		gone, err := w.lake.removedIn(ctx, s)
+		if err != nil {
+			return err
+		}
+		for _, path := range gone {
+			if targets[path] || !exact {
+				return fmt.Errorf("file %s left the table in snapshot %d: %w", path, s.SnapshotID, ErrConflict)
+			}
+		}
+	}
+	return nil
+}
+
+// targets are the files that must still be in the table: those that are removed and those that
+// position deletes name. exact is false where a delete file does not say which it names.
+func (w *snapshotWork) targets() (map[string]bool, bool) {
+	out, own, exact := map[string]bool{}, map[string]bool{}, true
+	for _, f := range w.change.Add {
+		own[f.Path] = true
+	}
+	for _, path := range w.change.Remove {
+		out[path] = true
+	}
+	for _, f := range w.change.Add {
+		if f.Content != PositionDeletes {
+			continue
+		}
+		names := f.References
+		if s, ok := f.Columns[DeletePathFieldID]; names == nil && ok && s.Lower != nil && string(s.Lower) == string(s.Upper) {
+			names = []string{string(s.Lower)}
+		}
+		exact = exact && len(names) > 0
+		for _, path := range names {
+			if !own[path] {
+				out[path] = true
+			}
+		}
+	}
+	return out, exact
+}
+
+// ancestorsSince are the snapshots after base up to head, newest first; false if base is not an ancestor.
+func ancestorsSince(m table.Metadata, head *table.Snapshot, base int64) ([]*table.Snapshot, bool) {
+	var out []*table.Snapshot
+	for s := head; s != nil; s = m.SnapshotByID(*s.ParentSnapshotID) {
+		if s.SnapshotID == base {
+			return out, true
+		}
+		out = append(out, s)
+		if s.ParentSnapshotID == nil {
+			return out, base == 0
+		}
+	}
+	return nil, false
+}
+
+// removedIn lists the files that a snapshot removed: its own manifests hold their entries as deleted.
+func (l *Lake) removedIn(ctx context.Context, s *table.Snapshot) ([]string, error) {
+	if s.Summary != nil && s.Summary.Operation == table.OpAppend {
+		return nil, nil
+	}
+	manifests, err := l.manifests.list(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, m := range manifests {
+		if m.SnapshotID() != s.SnapshotID || m.DeletedDataFiles() == 0 {
+			continue
+		}
+		entries, err := l.manifests.entries(ctx, m, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.Status() == iceberg.EntryStatusDELETED {
+				out = append(out, e.DataFile().FilePath())
+			}
+		}
+	}
+	return out, nil
+}
+
+// checkNewDeletes refuses to remove data files that got new position deletes since the snapshot
+// that the change was computed from: their rows would come back. Every delete that may name a removed file counts.
+func (w *snapshotWork) checkNewDeletes(ctx context.Context, inherited []iceberg.ManifestFile) error {
+	if len(w.change.Remove) == 0 || w.parent.SnapshotID == w.change.Based {
+		return nil
+	}
+	base := w.meta.SnapshotByID(w.change.Based)
+	if base == nil {
+		return fmt.Errorf("snapshot %d, which the change was computed from, is expired: %w", w.change.Based, ErrConflict)
+	}
+	for _, m := range inherited {
+		if m.ManifestContent() != iceberg.ManifestContentDeletes || m.SequenceNum() <= base.SequenceNumber {
+			continue
+		}
+		deletes, err := w.lake.manifests.filesOf(ctx, m)
+		if err != nil {
+			return err
+		}
+		for _, d := range deletes {
+			if d.seq <= base.SequenceNumber {
+				continue
+			}
+			if err := w.checkDelete(ctx, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *snapshotWork) checkDelete(ctx context.Context, d *liveFile) error {
+	var maybe []*liveFile
+	for _, data := range w.removed {
+		if data.content == iceberg.EntryContentData && d.mayDelete(data) {
+			maybe = append(maybe, data)
+		}
+	}
+	if len(maybe) == 0 {
+		return nil
+	}
+	named, err := w.lake.deletedPaths(ctx, d)
+	if err != nil {
+		return err
+	}
+	for _, data := range maybe {
+		if named[data.path] {
+			return fmt.Errorf("rows of file %s were deleted by %s meanwhile: %w", data.path, d.path, ErrConflict)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/klauspost/compress/gzip"
+)
+
+// metadataCache holds parsed metadata by location. Metadata files never change, so an entry is
+// never stale; the newest few of each table are kept.
+type metadataCache struct {
+	mu      sync.Mutex
+	entries map[string]table.Metadata
+	order   []string // oldest first
+	limit   int
+}
+
+func newMetadataCache(limit int) *metadataCache {
+	return &metadataCache{entries: map[string]table.Metadata{}, limit: limit}
+}
+
+func (c *metadataCache) get(location string) (table.Metadata, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.entries[location]
+	return m, ok
+}
+
+func (c *metadataCache) put(location string, m table.Metadata) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.entries[location]; ok {
+		return
+	}
+	c.entries[location] = m
+	c.order = append(c.order, location)
+	for len(c.order) > c.limit {
+		delete(c.entries, c.order[0])
+		c.order = c.order[1:]
+	}
+}
+
+// forget drops metadata that has been superseded by a commit of this process.
+func (c *metadataCache) forget(location string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.entries[location]; !ok {
+		return
+	}
+	delete(c.entries, location)
+	for i, l := range c.order {
+		if l == location {
+			c.order = append(c.order[:i], c.order[i+1:]...)
+			break
+		}
+	}
+}
+
+// readMetadata loads and parses a metadata file, plain or gzip.
+func (f *fileStores) readMetadata(ctx context.Context, location string) (table.Metadata, error) {
+	data, err := f.get(ctx, location)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = inflate(data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", location, err)
+	}
+	m, err := table.ParseMetadataBytes(data)
+	if err != nil {
+		return nil, fmt.Errorf("read table metadata %s: %w", location, err)
+	}
+	return m, nil
+}
+
+// maxMetadataBytes bounds what a damaged or hostile gzip file may expand to.
+const maxMetadataBytes = 1 << 30
+
+func inflate(data []byte) ([]byte, error) {
+	if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+		return data, nil
+	}
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("gzip: %w", err)
+	}
+	out, err := io.ReadAll(io.LimitReader(zr, maxMetadataBytes))
+	if err != nil {
+		return nil, fmt.Errorf("gzip: %w", err)
+	}
+	return out, nil
+}
+
+// writeMetadata stores metadata under a new name and returns its location. The name follows
+// Iceberg's <version>-<uuid>.gz.metadata.json, by which readers know that it is compressed.
+func (f *fileStores) writeMetadata(ctx context.Context, m table.Metadata, previous string) (string, error) {
+	places, err := table.LoadLocationProvider(m.Location(), m.Properties())
+	if err != nil {
+		return "", fmt.Errorf("place table metadata: %w", err)
+	}
+	location, err := places.NewTableMetadataFileLocation(metadataVersion(previous) + 1)
+	if err != nil {
+		return "", fmt.Errorf("place table metadata: %w", err)
+	}
+	var buf bytes.Buffer
+	if strings.HasSuffix(location, ".gz.metadata.json") {
+		zw, err := gzip.NewWriterLevel(&buf, gzip.BestSpeed)
+		if err != nil {
+			return "", err
+		}
+		if err := json.NewEncoder(zw).Encode(m); err != nil {
+			return "", fmt.Errorf("encode table metadata: %w", err)
+		}
+		if err := zw.Close(); err != nil {
+			return "", err
+		}
+	} else if err := json.NewEncoder(&buf).Encode(m); err != nil {
+		return "", fmt.Errorf("encode table metadata: %w", err)
+	}
+	return location, f.put(ctx, location, buf.Bytes())
+}
+
+// metadataVersion is the number at the start of a metadata file's name; -1 for none.
+func metadataVersion(location string) int {
+	base := strings.TrimPrefix(path.Base(location), "v") // Hadoop writes v3.metadata.json
+	digits, _, _ := strings.Cut(strings.SplitN(base, "-", 2)[0], ".")
+	v, err := strconv.Atoi(digits)
+	if err != nil || v < 0 {
+		return -1
+	}
+	return v
+}

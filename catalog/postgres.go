@@ -1,0 +1,104 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/storage"
+)
+
+// openPostgres opens or makes the catalog in a PostgreSQL database.
+func openPostgres(ctx context.Context, c Config, files *fileStores) (backend, error) {
+	cfg, err := pgx.ParseConfig(c.Catalog)
+	if err != nil {
+		return nil, fault.Usagef("lake: catalog %s: %w", storage.Redact(c.Catalog), err)
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(stageWorkers)
+	b := newSQLBackend(c, files, db, dialect{
+		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
+		transient:   pgTransient,
+		columns:     `SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ?`,
+	})
+	if err := b.preparePostgres(ctx, c); err != nil {
+		return nil, errors.Join(pgUsage(c.Catalog, err), db.Close())
+	}
+	return b, nil
+}
+
+// preparePostgres makes the tables under a lock: CREATE TABLE IF NOT EXISTS races with itself there.
+func (b *sqlBackend) preparePostgres(ctx context.Context, c Config) error {
+	conn, err := b.db.Conn(ctx)
+	if err != nil {
+		return b.fail("connect", err)
+	}
+	defer conn.Close()
+	const lock = 7402911206 // any number, the same in every process
+	if _, err := conn.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_lock(%d)", lock)); err != nil {
+		return b.fail("prepare the catalog's tables", err)
+	}
+	err = b.checkExisting(ctx, c)
+	if err == nil {
+		err = b.prepare(ctx)
+	}
+	_, unlockErr := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("SELECT pg_advisory_unlock(%d)", lock))
+	return errors.Join(err, unlockErr)
+}
+
+func (b *sqlBackend) checkExisting(ctx context.Context, c Config) error {
+	if !c.Existing {
+		return nil
+	}
+	ok, err := b.hasColumn(ctx, "iceberg_tables", "table_name")
+	if err != nil {
+		return b.fail("inspect the catalog's tables", err)
+	}
+	if !ok {
+		return fault.Usagef("lake: no catalog in %s; check the database, or make it with millrace init", storage.Redact(c.Catalog))
+	}
+	return nil
+}
+
+// pgUsage marks what only the user can mend: credentials, database name, permission.
+func pgUsage(rawURL string, err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && len(e.Code) == 5 {
+		switch e.Code[:2] {
+		case "28", "3D", "42": // authorization, no such database, no permission
+			return fault.Usagef("lake: catalog %s: %w", storage.Redact(rawURL), err)
+		}
+	}
+	return err
+}
+
+func pgTransient(err error) bool {
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) {
+		return true
+	}
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		switch {
+		case e.Code == "40001", e.Code == "40P01": // serialization failure, deadlock
+			return true
+		case len(e.Code) == 5 && (e.Code[:2] == "08" || e.Code[:2] == "53" || e.Code[:2] == "57"): // connection, resources, shutdown
+			return true
+		}
+		return false
+	}
+	var connErr *pgconn.ConnectError
+	if errors.As(err, &connErr) {
+		return true
+	}
+	var netErr net.Error
+	return errors.As(err, &netErr) && netErr.Timeout()
+}

@@ -1,0 +1,86 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/millrace/millrace/sdk/fault"
+)
+
+// openSQLite opens or makes the catalog in one file. Write-ahead logging lets readers go on
+// while a commit is under way; synchronous(FULL) makes a commit survive a power failure;
+// immediate transactions and a busy timeout let racing committers queue instead of failing.
+func openSQLite(ctx context.Context, c Config, files *fileStores, path string) (backend, error) {
+	if c.Existing {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fault.Usagef("lake: no catalog at %s: %w; check the path, or make it with millrace init", path, err)
+		}
+	} else if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fault.Usagef("lake: folder of catalog %s: %w", path, err)
+	}
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
+		"_pragma": {"journal_mode(WAL)", "busy_timeout(15000)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}.Encode()}).String()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fault.Usagef("lake: catalog %s: %w", path, err)
+	}
+	b := newSQLBackend(c, files, db, dialect{
+		placeholder: func(int) string { return "?" },
+		transient:   sqliteTransient,
+		columns:     `SELECT name FROM pragma_table_info(?)`,
+	})
+	if err := b.prepare(ctx); err != nil {
+		return nil, errors.Join(sqliteUsage(path, err), db.Close())
+	}
+	return b, nil
+}
+
+// sqliteUsage marks what only the user can mend: a file that is no database, or may not be written.
+func sqliteUsage(path string, err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+			return fault.Usagef("lake: catalog %s: %w; give the path of a catalog that this user may write", path, err)
+		}
+	}
+	return err
+}
+
+func sqliteTransient(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff { // extended codes carry detail in the upper bits
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return true
+	}
+	return false
+}
+
+func newSQLBackend(c Config, files *fileStores, db *sql.DB, d dialect) *sqlBackend {
+	hook := c.Hook
+	if hook == nil {
+		hook = func(string) {}
+	}
+	return &sqlBackend{
+		db: db, name: c.Name, files: files, cache: newMetadataCache(metadataCacheSize), dialect: d, hook: hook,
+		placed: func(name string) string {
+			namespace, tbl := splitName(name)
+			return c.Warehouse + "/" + namespace + "/" + tbl
+		},
+	}
+}
+
+// metadataCacheSize is how many parsed metadata files are kept: at a hundred snapshots about 200 KB each.
+const metadataCacheSize = 512
