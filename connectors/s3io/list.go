@@ -24,7 +24,7 @@ func (s *Store) list(ctx context.Context, prefix string, pageSize int) iter.Seq2
 	return func(yield func(storage.Info, error) bool) {
 		after := ""
 		for {
-			page, err := s.page(ctx, prefix, after, pageSize)
+			page, err := s.page(ctx, op{doing: "list", name: prefix}, prefix, after, pageSize)
 			if err != nil {
 				yield(storage.Info{}, err)
 				return
@@ -45,11 +45,11 @@ func (s *Store) list(ctx context.Context, prefix string, pageSize int) iter.Seq2
 }
 
 // page lists up to pageSize keys that come after one.
-func (s *Store) page(ctx context.Context, prefix, after string, pageSize int) ([]minio.ObjectInfo, error) {
+func (s *Store) page(ctx context.Context, what op, prefix, after string, pageSize int) ([]minio.ObjectInfo, error) {
 	var page []minio.ObjectInfo
 	owner := false
 	opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, StartAfter: after, MaxKeys: pageSize, Recursive: true, FetchOwner: &owner}
-	err := s.do(ctx, op{doing: "list", name: prefix}, func(t *try) error {
+	err := s.do(ctx, what, func(t *try) error {
 		page = page[:0]
 		for o := range s.core.ListObjectsIter(t.ctx, s.bucket, opts) {
 			if o.Err != nil {

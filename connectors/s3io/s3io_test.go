@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/connectors/s3io"
-	"github.com/millrace/millrace/internal/s3gateway"
 	"github.com/millrace/millrace/internal/s3gateway/gatewaytest"
 	"github.com/millrace/millrace/sdk/storage"
 	"github.com/millrace/millrace/sdk/storage/storagetest"
@@ -45,5 +44,3 @@ func TestContract(t *testing.T) {
 	g := gatewaytest.Start(t, "lake")
 	contract(t, options(g.Endpoint()))
 }
-
-var _ *s3gateway.Gateway

@@ -158,14 +158,10 @@ func (s *Store) key(name string) (string, error) {
 	return s.prefix + name, nil
 }
 
+// checkBucket lists one key: unlike a HEAD request, a refusal then says its reason.
 func (s *Store) checkBucket(ctx context.Context) error {
-	return s.do(ctx, op{doing: "open", first: true}, func(t *try) error {
-		found, err := s.core.BucketExists(t.ctx, s.bucket)
-		if err == nil && !found {
-			err = minio.ErrorResponse{Code: minio.NoSuchBucket, StatusCode: http.StatusNotFound}
-		}
-		return err
-	})
+	_, err := s.page(ctx, op{doing: "open", first: true}, "", "", 1)
+	return err
 }
 
 func (s *Store) makeBucket(ctx context.Context) error {

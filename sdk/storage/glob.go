@@ -15,9 +15,9 @@ import (
 // In a pattern, "*" matches any run of characters but a slash, "?" one of them,
 // "[a-z]" one of a class ("[^a-z]" one not in it), "\" quotes the next
 // character, and an element that is just "**" any number of whole elements, none
-// included. So raw/2026-*/**/*.json matches raw/2026-11/a.json and
-// raw/2026-11/x/y/a.json. Only the part of the store that starts with the
-// pattern's literal head is listed.
+// included unless it is the last. So raw/2026-*/**/*.json matches
+// raw/2026-11/a.json and raw/2026-11/x/y/a.json, and raw/** all below raw. Only
+// the part of the store that starts with the pattern's literal head is listed.
 //
 // A malformed pattern is a fault.Usage. No match is no error: it is an empty list.
 func Glob(ctx context.Context, store Store, pattern string) ([]Info, error) {
@@ -59,6 +59,9 @@ func CompileGlob(pattern string) (*Pattern, error) {
 		if elem == "" {
 			return nil, fault.Usagef("pattern %q has an empty element", pattern)
 		}
+	}
+	if elems[len(elems)-1] == "**" {
+		elems = append(elems, "*")
 	}
 	elems = slices.CompactFunc(elems, func(a, b string) bool { return a == "**" && b == "**" })
 	return &Pattern{elems: elems, prefix: literalHead(pattern)}, nil

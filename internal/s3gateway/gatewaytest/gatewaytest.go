@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/internal/s3gateway"
+	"go.uber.org/goleak"
 )
 
 // The keys of every gateway that Start starts.
@@ -42,4 +43,13 @@ func StartWith(t testing.TB, cfg s3gateway.Config, buckets ...string) *s3gateway
 		}
 	}
 	return g
+}
+
+// IgnoreServer tells goleak about two goroutines of the HTTP server library
+// that end some seconds after a gateway is closed, or never.
+func IgnoreServer() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+	}
 }
