@@ -12,6 +12,8 @@ import (
 type backend interface {
 	// read returns where all tables stand at one moment.
 	read(ctx context.Context) (state, error)
+	// readTables is read for a caller that looks only at the named tables.
+	readTables(ctx context.Context, names []string) (state, error)
 	// create makes a table; errExists if the name is taken. The namespace must exist.
 	create(ctx context.Context, name string, spec newTable) error
 	drop(ctx context.Context, name string) error

@@ -175,6 +175,11 @@ func (a *attempts) once(ctx context.Context) (Committed, error) {
 	if out, done, err := a.inLake(st); done || err != nil {
 		return out, err
 	}
+	if len(a.tables) > 1 {
+		if err := a.lake.backend.multiTable(); err != nil {
+			return Committed{}, err
+		}
+	}
 	step := &cutStep{from: st, to: st.cut + 1}
 	updates, err := a.stage(ctx, step)
 	if err != nil {
@@ -194,12 +199,24 @@ func (a *attempts) once(ctx context.Context) (Committed, error) {
 	return a.confirm(ctx)
 }
 
+func (a *attempts) names() []string {
+	names := make([]string, len(a.tables))
+	for i, t := range a.tables {
+		names[i] = t.change.Table
+	}
+	return names
+}
+
 // landed reports whether an earlier attempt of this commit is in the lake. All attempts use the
 // same snapshot ids, and at most one of them can have won.
 func (a *attempts) landed(st state) (Committed, bool) {
 	out := Committed{Snapshots: map[string]int64{}}
 	for _, t := range a.tables {
-		s := st.heads[t.change.Table].meta.SnapshotByID(t.snapshot)
+		h, ok := st.heads[t.change.Table]
+		if !ok {
+			return Committed{}, false
+		}
+		s := h.meta.SnapshotByID(t.snapshot)
 		if s == nil {
 			return Committed{}, false
 		}
@@ -211,7 +228,7 @@ func (a *attempts) landed(st state) (Committed, bool) {
 
 // readBack settles an unknown outcome by looking.
 func (a *attempts) readBack(ctx context.Context, cause error) (Committed, error) {
-	st, err := a.lake.backend.read(context.WithoutCancel(ctx))
+	st, err := a.lake.backend.readTables(context.WithoutCancel(ctx), a.names())
 	if err != nil {
 		return Committed{}, fault.Retryablef("%w; and reading back failed: %w", cause, err)
 	}
@@ -224,7 +241,7 @@ func (a *attempts) readBack(ctx context.Context, cause error) (Committed, error)
 // confirm checks that the commit's snapshots are in the history of the tables' present heads: only
 // then may a source be told that its events are safe.
 func (a *attempts) confirm(ctx context.Context) (Committed, error) {
-	st, err := a.lake.backend.read(context.WithoutCancel(ctx))
+	st, err := a.lake.backend.readTables(context.WithoutCancel(ctx), a.names())
 	if err != nil {
 		return Committed{}, fault.Retryablef("committed, but reading back failed: %w", err)
 	}

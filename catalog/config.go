@@ -100,6 +100,8 @@ func openBackend(ctx context.Context, c Config, files *fileStores) (backend, err
 		return openSQLite(ctx, c, files, path)
 	case "postgres", "postgresql":
 		return openPostgres(ctx, c, files)
+	case "http", "https":
+		return openREST(ctx, c, files)
 	}
 	return nil, fault.Usagef("lake: catalog %q: unknown scheme; use sqlite:///path, postgres://… or https://…", storage.Redact(c.Catalog))
 }

@@ -44,6 +44,10 @@ func (l *Lake) At(ctx context.Context, at At) (*Cut, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the lake's tables: %w", err)
 	}
+	return l.cutAt(st, at)
+}
+
+func (l *Lake) cutAt(st state, at At) (*Cut, error) {
 	pick, number, err := at.resolve(st)
 	if err != nil {
 		return nil, err
@@ -110,7 +114,19 @@ func (at At) resolve(st state) (picker, int64, error) {
 	case !at.Time.IsZero():
 		return at.resolveTime(st)
 	}
-	return func(h head) (*table.Snapshot, error) { return h.meta.CurrentSnapshot(), nil }, st.cut, nil
+	return pickLatest(st.cut), st.cut, nil
+}
+
+// pickLatest chooses the present snapshot, unless it was committed after the cut number was read
+// (a REST catalog has no way to read all tables at once).
+func pickLatest(cut int64) picker {
+	return func(h head) (*table.Snapshot, error) {
+		s := h.meta.CurrentSnapshot()
+		if s != nil && cutOf(h.meta, s) > cut {
+			return pickCut(cut)(h)
+		}
+		return s, nil
+	}
 }
 
 // pickCut chooses the newest snapshot that a commit up to the cut made. Snapshots of other engines

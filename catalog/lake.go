@@ -108,7 +108,11 @@ func (l *Lake) Drop(ctx context.Context, name string) error { return l.backend.d
 
 // Table is a table of the lake as it stands now. To read several tables that belong together, use At.
 func (l *Lake) Table(ctx context.Context, name string) (*Table, error) {
-	c, err := l.At(ctx, At{})
+	st, err := l.backend.readTables(ctx, []string{name})
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", name, err)
+	}
+	c, err := l.cutAt(st, At{})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +157,7 @@ func (l *Lake) ResolveSchema(ctx context.Context, name string, in *arrow.Schema)
 }
 
 func (l *Lake) head(ctx context.Context, name string) (head, error) {
-	st, err := l.backend.read(ctx)
+	st, err := l.backend.readTables(ctx, []string{name})
 	if err != nil {
 		return head{}, fmt.Errorf("table %s: %w", name, err)
 	}

@@ -86,4 +86,3 @@ func bucketLiteral(n int, v iceberg.Literal) (int, error) {
 	}
 	return 0, fmt.Errorf("a %s cannot be hashed into buckets", v.Type())
 }
-

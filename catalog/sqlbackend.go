@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,11 +150,16 @@ func (b *sqlBackend) close() error { return b.db.Close() }
 
 // read takes all locations and the cut number in one statement, and loads what it has not seen.
 // A metadata file may be deleted between the two (old versions are): then it looks again.
-func (b *sqlBackend) read(ctx context.Context) (state, error) {
+func (b *sqlBackend) read(ctx context.Context) (state, error) { return b.readTables(ctx, nil) }
+
+func (b *sqlBackend) readTables(ctx context.Context, names []string) (state, error) {
 	for attempt := 0; ; attempt++ {
 		st, err := b.readLocations(ctx)
 		if err != nil {
 			return state{}, err
+		}
+		if names != nil {
+			maps.DeleteFunc(st.heads, func(name string, _ head) bool { return !slices.Contains(names, name) })
 		}
 		err = b.loadAll(ctx, st)
 		if err == nil {

@@ -14,7 +14,7 @@ import (
 // count as such. It must have no effects of its own. No cut is made: what readers see of the rows must stay the same.
 func (l *Lake) UpdateTables(ctx context.Context, names []string, plan func(name string, m table.Metadata) ([]table.Update, []table.Requirement, error)) error {
 	for attempt := 0; ; attempt++ {
-		st, err := l.backend.read(ctx)
+		st, err := l.backend.readTables(ctx, names)
 		if err != nil {
 			return fmt.Errorf("update tables: %w", err)
 		}

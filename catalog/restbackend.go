@@ -1,0 +1,469 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	icecat "github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/catalog/rest"
+	"github.com/apache/iceberg-go/table"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/storage"
+)
+
+// restBackend is an Iceberg REST catalog. It has no place for the lake's cut number but a table, so
+// one more table, controlTable, has a single snapshot whose summary holds the number. A commit
+// replaces that snapshot in the same transaction as the tables' own.
+//
+// Where the server cannot commit several tables at once, the number is reserved by a commit of its
+// own before the one table's commit: it is still used only once, but a failed commit leaves a
+// gap, and of two racing commits the later number may become visible first.
+type restBackend struct {
+	cat    *rest.Catalog
+	url    string
+	place  string // under which new tables go; "" if the server decides
+	files  *fileStores
+	hook   func(string)
+	clock  func() time.Time
+	single error // why several tables cannot be committed at once; nil if they can
+}
+
+// controlTable holds the lake's cut number in a REST catalog. It is not listed among the tables.
+const controlTable = "millrace_system.cuts"
+
+func openREST(ctx context.Context, c Config, files *fileStores) (backend, error) {
+	var opts []rest.Option
+	add := func(set bool, o rest.Option) {
+		if set {
+			opts = append(opts, o)
+		}
+	}
+	add(c.REST.Token != "", rest.WithOAuthToken(c.REST.Token))
+	add(c.REST.Credential != "", rest.WithCredential(c.REST.Credential))
+	add(c.REST.Scope != "", rest.WithScope(c.REST.Scope))
+	add(c.REST.Prefix != "", rest.WithPrefix(c.REST.Prefix))
+	add(c.REST.Warehouse != "", rest.WithWarehouseLocation(c.REST.Warehouse))
+	if c.REST.AuthURL != "" {
+		u, err := url.Parse(c.REST.AuthURL)
+		if err != nil {
+			return nil, fault.Usagef("lake: REST token endpoint %q: %w", c.REST.AuthURL, err)
+		}
+		opts = append(opts, rest.WithAuthURI(u))
+	}
+	cat, err := rest.NewCatalog(ctx, c.Name, c.Catalog, opts...)
+	if err != nil {
+		return nil, restFail(c.Catalog, "connect", err)
+	}
+	hook := c.Hook
+	if hook == nil {
+		hook = func(string) {}
+	}
+	b := &restBackend{cat: cat, url: c.Catalog, place: c.Warehouse, files: files, hook: hook, clock: c.Clock}
+	if err := b.prepare(ctx, c.Existing); err != nil {
+		return nil, errors.Join(err, cat.Close())
+	}
+	return b, nil
+}
+
+// restFail names what was being done, and sorts failures by who can mend them.
+func restFail(address, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("REST catalog %s: %s: %w", storage.Redact(address), doing, err)
+	switch {
+	case errors.Is(err, rest.ErrUnauthorized), errors.Is(err, rest.ErrForbidden), errors.Is(err, rest.ErrOAuthError):
+		return fault.Mark(fault.Usage, err)
+	case restTransient(err):
+		return fault.Mark(fault.Retryable, err)
+	}
+	return err
+}
+
+func restTransient(err error) bool {
+	if errors.Is(err, rest.ErrServiceUnavailable) || errors.Is(err, rest.ErrServerError) || errors.Is(err, rest.ErrAuthorizationExpired) {
+		return true
+	}
+	var netErr net.Error
+	return errors.As(err, &netErr) && !errors.Is(err, context.Canceled)
+}
+
+func (b *restBackend) fail(doing string, err error) error { return restFail(b.url, doing, err) }
+
+func (b *restBackend) retry(ctx context.Context, do func() error) error {
+	return retryTransient(ctx, restTransient, do)
+}
+
+// prepare makes the control table where it is missing and finds out what the server can do.
+func (b *restBackend) prepare(ctx context.Context, existing bool) error {
+	_, err := b.load(ctx, controlTable)
+	if errors.Is(err, ErrNotFound) {
+		if existing {
+			return fault.Usagef("lake: REST catalog %s has no table %s: check the address and warehouse, or make the lake with millrace init", storage.Redact(b.url), controlTable)
+		}
+		err = b.createControl(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	b.single, err = b.probe(ctx)
+	return err
+}
+
+func (b *restBackend) createControl(ctx context.Context) error {
+	namespace, _ := splitName(controlTable)
+	if err := b.createNamespace(ctx, namespace); err != nil {
+		return err
+	}
+	err := b.create(ctx, controlTable, newTable{
+		schema:     iceberg.NewSchema(0, iceberg.NestedField{ID: 1, Name: "cut", Type: iceberg.PrimitiveTypes.Int64}),
+		order:      table.UnsortedSortOrder,
+		properties: defaultProperties(),
+	})
+	if err != nil && !errors.Is(err, errExists) {
+		return err
+	}
+	st, err := b.read(ctx)
+	if err != nil || st.cut > 0 {
+		return err
+	}
+	var cut int64
+	for _, h := range st.heads {
+		for _, s := range h.meta.Snapshots() {
+			cut = max(cut, summaryOf(s).cut())
+		}
+	}
+	control, _ := st.token.(head)
+	move, err := b.moveCut(ctx, control, cut)
+	if err != nil {
+		return err
+	}
+	if err = b.commitOne(ctx, move.tableUpdate); isMoved(err) { // another process was faster
+		b.dropCut(ctx, move)
+		return nil
+	}
+	return err
+}
+
+// probe sends a transaction that cannot succeed: a server that knows transactions says that it conflicts.
+func (b *restBackend) probe(ctx context.Context) (single, err error) {
+	never := int64(1)
+	impossible := []table.TableCommit{{
+		Identifier:   identifier(controlTable),
+		Requirements: []table.Requirement{table.AssertRefSnapshotID("millrace-probe", &never)},
+		Updates:      []table.Update{table.NewSetPropertiesUpdate(iceberg.Properties{"millrace.probe": "1"})},
+	}}
+	err = b.retry(ctx, func() error { return b.cat.CommitTransaction(ctx, impossible) })
+	switch {
+	case errors.Is(err, table.ErrCommitFailed):
+		return nil, nil
+	case err == nil:
+		return nil, fmt.Errorf("REST catalog %s applied a transaction whose requirements did not hold: it cannot hold a lake", storage.Redact(b.url))
+	case errors.Is(err, rest.ErrUnauthorized), errors.Is(err, rest.ErrForbidden), restTransient(err), errors.Is(err, rest.ErrCommitStateUnknown):
+		return nil, b.fail("probe for transactions", err)
+	}
+	return fault.Usagef("REST catalog %s cannot commit several tables in one step (POST transactions/commit: %v): "+
+		"use a server that can, or a SQL catalog (sqlite:///… or postgres://…)", storage.Redact(b.url), err), nil
+}
+
+func (b *restBackend) multiTable() error { return b.single }
+
+func (b *restBackend) close() error { return b.cat.Close() }
+
+func (b *restBackend) load(ctx context.Context, name string) (head, error) {
+	var t *table.Table
+	err := b.retry(ctx, func() (err error) {
+		t, err = b.cat.LoadTable(ctx, identifier(name))
+		return err
+	})
+	if errors.Is(err, icecat.ErrNoSuchTable) {
+		return head{}, fmt.Errorf("table %s: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return head{}, b.fail("load table "+name, err)
+	}
+	return head{name: name, location: t.MetadataLocation(), meta: t.Metadata()}, nil
+}
+
+// read loads the control table before all others, so each of them has at least what the cut
+// number says. What was committed after that is recognised by its own numbers.
+func (b *restBackend) read(ctx context.Context) (state, error) {
+	names, err := b.list(ctx)
+	if err != nil {
+		return state{}, err
+	}
+	return b.readTables(ctx, names)
+}
+
+// readTables reads only the named tables, all of which must exist or have existed a moment ago.
+func (b *restBackend) readTables(ctx context.Context, names []string) (state, error) {
+	control, err := b.load(ctx, controlTable)
+	if err != nil {
+		return state{}, err
+	}
+	st := state{heads: map[string]head{}, token: control}
+	if s := control.meta.CurrentSnapshot(); s != nil {
+		st.cut = summaryOf(*s).cut()
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(stageWorkers)
+	for _, name := range names {
+		g.Go(func() error {
+			h, err := b.load(ctx, name)
+			if errors.Is(err, ErrNotFound) {
+				return nil // dropped between listing and loading
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			st.heads[name] = h
+			return err
+		})
+	}
+	return st, g.Wait()
+}
+
+func (b *restBackend) list(ctx context.Context) ([]string, error) {
+	spaces, err := b.namespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, ns := range spaces {
+		err := b.retry(ctx, func() error {
+			for id, err := range b.cat.ListTables(ctx, identifier(ns)) {
+				if err != nil {
+					return err
+				}
+				if name := strings.Join(id, "."); name != controlTable {
+					names = append(names, name)
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, icecat.ErrNoSuchNamespace) {
+			return nil, b.fail("list tables of "+ns, err)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+func (b *restBackend) create(ctx context.Context, name string, spec newTable) error {
+	opts := []icecat.CreateTableOpt{icecat.WithProperties(spec.properties), icecat.WithSortOrder(spec.order)}
+	if spec.partition != nil {
+		opts = append(opts, icecat.WithPartitionSpec(spec.partition))
+	}
+	if b.place != "" {
+		namespace, tbl := splitName(name)
+		opts = append(opts, icecat.WithLocation(b.place+"/"+namespace+"/"+tbl))
+	}
+	_, err := b.cat.CreateTable(ctx, identifier(name), spec.schema, opts...)
+	if errors.Is(err, icecat.ErrTableAlreadyExists) {
+		return fmt.Errorf("create table %s: %w", name, errExists)
+	}
+	return b.fail("create table "+name, err)
+}
+
+func (b *restBackend) drop(ctx context.Context, name string) error {
+	err := b.cat.DropTable(ctx, identifier(name))
+	if errors.Is(err, icecat.ErrNoSuchTable) {
+		return fmt.Errorf("drop table %s: %w", name, ErrNotFound)
+	}
+	return b.fail("drop table "+name, err)
+}
+
+func (b *restBackend) namespaces(ctx context.Context) ([]string, error) {
+	var out []string
+	var walk func(parent []string) error
+	walk = func(parent []string) error {
+		var children []table.Identifier
+		err := b.retry(ctx, func() (err error) {
+			children, err = b.cat.ListNamespaces(ctx, parent)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, child := range children {
+			if len(child) <= len(parent) { // a server that answers with the parent itself
+				continue
+			}
+			out = append(out, strings.Join(child, "."))
+			if err := walk(child); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := walk(nil); err != nil {
+		return nil, b.fail("list namespaces", err)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+func (b *restBackend) createNamespace(ctx context.Context, name string) error {
+	err := b.cat.CreateNamespace(ctx, identifier(name), nil)
+	if errors.Is(err, icecat.ErrNamespaceAlreadyExists) {
+		return nil
+	}
+	return b.fail("create namespace "+name, err)
+}
+
+func (b *restBackend) dropNamespace(ctx context.Context, name string) error {
+	err := b.cat.DropNamespace(ctx, identifier(name))
+	if errors.Is(err, icecat.ErrNoSuchNamespace) {
+		return fmt.Errorf("drop namespace %s: %w", name, ErrNotFound)
+	}
+	return b.fail("drop namespace "+name, err)
+}
+
+func (b *restBackend) commit(ctx context.Context, next *cutStep, updates []tableUpdate) error {
+	for i := range updates {
+		b.hook(fmt.Sprintf("staged:%d", i))
+	}
+	changes := slices.Clone(updates)
+	var control *cutMove
+	if next != nil {
+		base, _ := next.from.token.(head)
+		move, err := b.moveCut(ctx, base, next.to)
+		if err != nil {
+			return err
+		}
+		control = &move
+	}
+	switch {
+	case b.single == nil && control != nil:
+		changes = append(changes, control.tableUpdate)
+	case len(changes) > 1:
+		return b.single
+	case control != nil:
+		if err := b.reserve(ctx, *control); err != nil {
+			return err
+		}
+	}
+	b.hook("precommit")
+	err := b.send(ctx, changes)
+	if err != nil {
+		if control != nil && b.single == nil && !isUnknown(err) {
+			b.dropCut(ctx, *control)
+		}
+		return err
+	}
+	b.hook("committed")
+	if control != nil && b.single == nil {
+		b.dropOldCut(ctx, control.base)
+	}
+	return nil
+}
+
+// reserve takes the cut number ahead of the one table's commit.
+func (b *restBackend) reserve(ctx context.Context, control cutMove) error {
+	err := b.commitOne(ctx, control.tableUpdate)
+	switch {
+	case err == nil:
+		b.dropOldCut(ctx, control.base)
+	case isUnknown(err): // whether or not the number was taken, no table was touched
+		return fmt.Errorf("%w: %w", errMoved, err)
+	default:
+		b.dropCut(ctx, control)
+	}
+	return err
+}
+
+func (b *restBackend) send(ctx context.Context, changes []tableUpdate) error {
+	if len(changes) == 1 {
+		return b.commitOne(ctx, changes[0])
+	}
+	commits := make([]table.TableCommit, len(changes))
+	for i, c := range changes {
+		commits[i] = table.TableCommit{Identifier: identifier(c.base.name), Requirements: c.reqs, Updates: c.updates}
+	}
+	return b.outcome(b.cat.CommitTransaction(ctx, commits))
+}
+
+func (b *restBackend) commitOne(ctx context.Context, c tableUpdate) error {
+	_, _, err := b.cat.CommitTable(ctx, identifier(c.base.name), c.reqs, c.updates)
+	return b.outcome(err)
+}
+
+// outcome sorts the server's answer to a commit: whatever does not clearly say no is unknown.
+func (b *restBackend) outcome(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, table.ErrCommitFailed), errors.Is(err, icecat.ErrNoSuchTable):
+		return fmt.Errorf("%w: %w", errMoved, err)
+	case errors.Is(err, rest.ErrBadRequest), errors.Is(err, rest.ErrUnauthorized), errors.Is(err, rest.ErrForbidden),
+		errors.Is(err, rest.ErrAuthorizationExpired), errors.Is(err, rest.ErrEndpointNotSupported), errors.Is(err, iceberg.ErrNotImplemented):
+		return b.fail("commit", err)
+	}
+	return fmt.Errorf("%w: %w", errUnknown, b.fail("commit", err))
+}
+
+// cutMove is a change of the control table, with the file that was written for it.
+type cutMove struct {
+	tableUpdate
+	list string
+}
+
+// moveCut replaces the control table's snapshot by one that holds the number.
+func (b *restBackend) moveCut(ctx context.Context, base head, cut int64) (cutMove, error) {
+	up := cutMove{tableUpdate: tableUpdate{base: base, reqs: headUnmoved(base)}}
+	seq, id := base.meta.LastSequenceNumber()+1, rand.Int64N(1<<62)+1
+	places, err := table.LoadLocationProvider(base.meta.Location(), base.meta.Properties())
+	if err != nil {
+		return up, err
+	}
+	location := places.NewMetadataLocation(fmt.Sprintf("snap-%d-cut-%d.avro", id, cut))
+	up.list = location
+	var empty bytes.Buffer
+	if err := iceberg.WriteManifestList(2, &empty, id, nil, &seq, 0, nil); err != nil {
+		return up, fmt.Errorf("write manifest list: %w", err)
+	}
+	if err := b.files.put(ctx, location, empty.Bytes()); err != nil {
+		return up, err
+	}
+	at, schema := b.clock().UnixMilli(), base.meta.CurrentSchema().ID
+	last := base.meta.CurrentSnapshot()
+	if last != nil {
+		at = max(at, last.TimestampMs)
+	}
+	up.updates = []table.Update{
+		table.NewAddSnapshotUpdate(&table.Snapshot{
+			SnapshotID: id, SequenceNumber: seq, TimestampMs: at, ManifestList: location, SchemaID: &schema,
+			Summary: &table.Summary{Operation: table.OpAppend, Properties: iceberg.Properties{KeyCut: strconv.FormatInt(cut, 10)}},
+		}),
+		table.NewSetSnapshotRefUpdate(table.MainBranch, id, table.BranchRef, 0, 0, 0),
+	}
+	if last != nil {
+		up.updates = append(up.updates, table.NewRemoveSnapshotsUpdate([]int64{last.SnapshotID}, false))
+	}
+	return up, nil
+}
+
+// dropCut deletes the manifest list of a control snapshot that was not committed.
+func (b *restBackend) dropCut(ctx context.Context, control cutMove) {
+	_ = b.files.remove(context.WithoutCancel(ctx), control.list) // an orphan of a few hundred bytes if it fails
+}
+
+// dropOldCut deletes the manifest list of the control table's former snapshot.
+func (b *restBackend) dropOldCut(ctx context.Context, base head) {
+	if s := base.meta.CurrentSnapshot(); s != nil && s.ManifestList != "" {
+		_ = b.files.remove(context.WithoutCancel(ctx), s.ManifestList) // an orphan of a few hundred bytes if it fails
+	}
+}
