@@ -1,0 +1,57 @@
+// Package cut finds the consistent cut of a sharded change stream: the largest
+// prefix of every shard such that each source transaction lies wholly inside
+// or wholly outside.
+//
+// Nouns. A shard is an ordered log: a Kafka partition, a family of files. It
+// holds change events (role [Data]), BEGIN and END markers of transactions
+// ([Markers]), or heartbeats ([Heartbeats]). A [Tracker] is told of every record
+// of every shard, in shard order, shards interleaved as they arrive. It holds
+// the window between the last cut and what has arrived, as runs: neighbours in
+// a shard that belong to one transaction. A [Cut] is the answer; [Tracker.Advance]
+// makes it the window's new start. A [Key] is an event's place in the source's log; a
+// [Mark] is the highest key before a place in a shard.
+//
+// # When a transaction is complete
+//
+// With markers: when its END has arrived, and as many events with distinct
+// numbers as END counts in the collections that are followed. That is exact,
+// whatever the order in which shards arrive.
+//
+// Without markers: when something later has been seen (an event of another
+// transaction behind it in a shard; an event that is later in the source's log; a
+// heartbeat, see [Options].HeartbeatGap) and then every shard has been read up to
+// an end that was sampled after that ([Tracker.Sampled]). That is weaker: it
+// relies on the producer having written a transaction's events to all shards
+// before the sample is taken. A producer that retries one partition for longer
+// than that, while it already writes later transactions to others, can tear
+// a transaction apart. Where that matters, use the transaction topic.
+//
+// Always: events outside any transaction, and snapshot reads, are complete at once.
+//
+// A shard is cut before its first event of an incomplete transaction; what is
+// behind it there is then cut too, which makes further transactions incomplete,
+// until nothing changes.
+//
+// # Redelivery
+//
+// A connector that restarts sends events again, at later offsets. An event whose
+// key is not above the shard's mark is such a duplicate, provided that its
+// commit time is not above the mark's either: a log whose numbers start again (a
+// restored or replaced server) is followed, not dropped. Duplicates are left out of the cut's
+// ranges and counted. Keys are only compared where they follow the commit
+// order: an event whose [Key] is zero, or equal to the mark without a number of its own,
+// is never a duplicate by its key. Markers that are sent again open a second instance
+// of their transaction, which needs its (duplicate) events as the first did.
+//
+// # Malformed events
+//
+// An event that could not be decoded still counts in its transaction where its
+// transaction block could be read. Where even that is unknown, it is held back:
+// if a transaction lacks events of that collection, and the malformed event lies
+// where they should lie (behind earlier transactions, and before later ones of its
+// shard), it is taken for the missing one and stays with its transaction. If
+// no transaction that can own it lacks an event, it is let go. Where nothing follows it,
+// both are decided after [Options].Grace.
+//
+// The package is pure: no clock, no input or output. A Tracker is not safe for concurrent use.
+package cut

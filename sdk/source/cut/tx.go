@@ -1,0 +1,292 @@
+package cut
+
+// tx is one instance of a transaction: the first delivery, or a redelivery.
+type tx struct {
+	id      string
+	touches []touch
+	want    []want // by followed collection, once END was seen
+	seen    bitset // numbers of the events that arrived
+	need    int64  // sum of want
+	got     int64  // distinct events that arrived, duplicates included
+	fresh   int64  // events and rejects that are no duplicates
+	lastAt  int64  // latest time stamp of its events in the stream; -1 until there is one
+	at      int64  // the markers' time
+	since   int64  // when its first record arrived, by Tick
+	marker  int32  // shard of its markers; -1: none seen
+	older   int32  // an older live instance; -1: none
+	begin   bool
+	end     bool
+	whole   bool  // known to be complete
+	closed  int64 // number of the sample of ends that is late enough to decide; 0: nothing later has been seen
+	key     Key   // the highest
+	seq     int64 // absolute number of its first run in the marker shard
+	visit   uint32
+	left    int // touches whose last run has left the window
+}
+
+// touch says where a transaction's runs lie in one shard.
+type touch struct {
+	shard       int32
+	n           int32 // distinct events that arrived
+	first, last int64 // absolute numbers of runs
+}
+
+type want struct {
+	collection int32
+	events     int64
+}
+
+// bitset is a set of small integers.
+type bitset struct {
+	low  uint64
+	high []uint64
+}
+
+// add reports whether i was absent.
+func (b *bitset) add(i int64) bool {
+	w := &b.low
+	if i >= 64 {
+		n := int(i/64) - 1
+		if n >= len(b.high) {
+			b.high = append(b.high, make([]uint64, n+1-len(b.high))...)
+		}
+		w = &b.high[n]
+	}
+	bit := uint64(1) << (uint(i) % 64)
+	absent := *w&bit == 0
+	*w |= bit
+	return absent
+}
+
+func (b *bitset) has(i int64) bool {
+	if i < 64 {
+		return b.low>>uint(i)&1 == 1
+	}
+	n := int(i/64) - 1
+	return n < len(b.high) && b.high[n]>>(uint(i)%64)&1 == 1
+}
+
+// maxOrder bounds an event's number in its transaction, so that a bad message cannot ask for much memory.
+const maxOrder = 1 << 32
+
+// touchRun notes a run of the transaction and returns the index of its shard's touch.
+func (x *tx) touchRun(shard int32, run int64) int {
+	for i := range x.touches {
+		if x.touches[i].shard == shard {
+			x.touches[i].last = run
+			return i
+		}
+	}
+	x.touches = append(x.touches, touch{shard: shard, first: run, last: run})
+	return len(x.touches) - 1
+}
+
+// open makes a new instance of a transaction.
+func (t *Tracker) open(id string) int32 {
+	older, ok := t.ids[id]
+	if !ok {
+		older = -1
+	}
+	var i int32
+	if n := len(t.free); n > 0 {
+		i = t.free[n-1]
+		t.free = t.free[:n-1]
+	} else {
+		i = int32(len(t.txs))
+		t.txs = append(t.txs, tx{})
+	}
+	x := &t.txs[i]
+	high := x.seen.high
+	clear(high)
+	*x = tx{id: id, touches: x.touches[:0], want: x.want[:0], seen: bitset{high: high[:0]}, lastAt: -1, since: t.now, marker: -1, older: older}
+	t.ids[id] = i
+	return i
+}
+
+// closeTx forgets an instance whose runs have all left the window.
+func (t *Tracker) closeTx(i int32) {
+	x := &t.txs[i]
+	if t.ids[x.id] == i {
+		if x.older >= 0 {
+			t.ids[x.id] = x.older
+		} else {
+			delete(t.ids, x.id)
+		}
+	} else {
+		for j := t.ids[x.id]; j >= 0; j = t.txs[j].older {
+			if t.txs[j].older == i {
+				t.txs[j].older = x.older
+				break
+			}
+		}
+	}
+	x.id = ""
+	t.free = append(t.free, i)
+}
+
+// joinTx finds the instance that takes event e: the run before it says which in
+// most cases, else the oldest one that lacks e's number. again says that every
+// instance has it: then e is a duplicate, and if the transaction has ended, the first sign of a redelivery.
+func (t *Tracker) joinTx(s *shard, e *Event) (id int32, again bool) {
+	numbered := e.Order > 0 && e.Order < maxOrder
+	if r := s.last(); r != nil && r.tx >= 0 {
+		if x := &t.txs[r.tx]; x.older < 0 && x.id == e.Tx && (!numbered || !x.seen.has(e.Order)) && t.ids[e.Tx] == r.tx {
+			return r.tx, false
+		}
+	}
+	latest, ok := t.ids[e.Tx]
+	if !ok {
+		return t.open(e.Tx), false
+	}
+	if !numbered {
+		return latest, false
+	}
+	oldest := int32(-1)
+	for i := latest; i >= 0; i = t.txs[i].older {
+		if !t.txs[i].seen.has(e.Order) {
+			oldest = i
+		}
+	}
+	switch {
+	case oldest >= 0:
+		return oldest, false
+	case t.opts.Markers && t.txs[latest].end:
+		return t.open(e.Tx), true
+	default:
+		return latest, true
+	}
+}
+
+// number counts e in its transaction.
+func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
+	x := &t.txs[id]
+	if !duplicate {
+		x.fresh++
+		if x.whole {
+			t.ready++
+		}
+	}
+	if e.Key.Compare(x.key) > 0 {
+		x.key = e.Key
+	}
+	if e.Order <= 0 || e.Order >= maxOrder || x.seen.add(e.Order) {
+		x.got++
+		x.touches[s.touch].n++
+	}
+	x.lastAt = max(x.lastAt, e.Sent)
+	t.checkWhole(id)
+}
+
+// checkWhole notes that a transaction has all that its END counts.
+func (t *Tracker) checkWhole(id int32) {
+	if x := &t.txs[id]; t.opts.Markers && !x.whole && x.end && (!x.begin || x.got >= x.need) {
+		t.setWhole(id)
+	}
+}
+
+func (t *Tracker) setWhole(id int32) {
+	x := &t.txs[id]
+	if !x.whole {
+		x.whole = true
+		t.ready += x.fresh
+	}
+}
+
+// Marker tells of the next record of marker shard i.
+func (t *Tracker) Marker(i int, m *Marker) {
+	s := &t.shards[i]
+	if m.Offset < s.next {
+		return
+	}
+	id, ok := t.ids[m.Tx]
+	if !ok || t.txs[id].end {
+		id = t.open(m.Tx) // sent again
+	}
+	r := s.last()
+	if r == nil || r.tx != id {
+		r = t.push(i, s, id, m.Offset)
+	}
+	r.next, s.next = m.Offset+1, m.Offset+1
+	r.bytes += m.Bytes
+	t.bytes += m.Bytes
+	s.mark.At = max(s.mark.At, m.At)
+	r.mark = s.mark
+	x := &t.txs[id]
+	if x.marker < 0 {
+		x.marker, x.seq = int32(i), s.dropped+int64(len(s.runs)-1)
+	}
+	x.at = m.At
+	if !m.End {
+		x.begin = true
+		return
+	}
+	x.end, x.closed = true, t.taken+1
+	for _, c := range m.Counts {
+		x.want = append(x.want, want{t.collection(c.Collection), c.Events})
+		x.need += c.Events
+	}
+	t.checkWhole(id)
+}
+
+// Missing describes a transaction that holds the stream up.
+type Missing struct {
+	Tx      string
+	Ended   bool             // its END has arrived
+	Since   int64            // when its first record arrived, microseconds by Tick
+	Events  map[string]int64 // by collection: events that END counts and that have not arrived
+	Lost    bool             // they will not arrive: later transactions' events follow in every shard of the collection
+	Shard   string           // a shard that it holds up
+	Offset  int64            // there
+	Arrived int64            // events that did arrive
+}
+
+// Oldest is the transaction that has been incomplete for longest among those
+// at which a shard is cut, and whether there is one.
+func (t *Tracker) Oldest() (Missing, bool) {
+	best := int32(-1)
+	t.front = t.frontiers()
+	for i := range t.shards {
+		for _, r := range t.shards[i].window() {
+			if r.tx < 0 || t.complete(r.tx) {
+				continue
+			}
+			if best < 0 || t.txs[r.tx].since < t.txs[best].since {
+				best = r.tx
+			}
+			break
+		}
+	}
+	if best < 0 {
+		return Missing{}, false
+	}
+	return t.missing(best), true
+}
+
+func (t *Tracker) missing(id int32) Missing {
+	x := &t.txs[id]
+	m := Missing{Tx: x.id, Ended: x.end, Since: x.since, Events: map[string]int64{}, Arrived: x.got}
+	for _, w := range x.want {
+		if n := t.lacks(x, w); n > 0 {
+			m.Events[t.names[w.collection]] = n
+		}
+	}
+	m.Lost = x.end && len(m.Events) > 0 && t.lost(x)
+	for _, h := range x.touches {
+		s := &t.shards[h.shard]
+		if k := h.first - s.abs(); k >= 0 && k < int64(len(s.window())) && (m.Shard == "" || s.Role == Data) {
+			m.Shard, m.Offset = s.Name, s.window()[k].first
+		}
+	}
+	return m
+}
+
+// lacks is how many events of a collection have not arrived.
+func (t *Tracker) lacks(x *tx, w want) int64 {
+	n := w.events
+	for _, h := range x.touches {
+		if t.shards[h.shard].collection == w.collection {
+			n -= int64(h.n)
+		}
+	}
+	return n
+}
