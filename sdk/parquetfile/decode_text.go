@@ -1,0 +1,159 @@
+package parquetfile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// texts are decoded texts one after the other: value i is data[offs[i]:offs[i+1]].
+type texts struct {
+	offs []int32
+	data []byte
+}
+
+func (t *texts) reset() {
+	t.offs, t.data = append(t.offs[:0], 0), t.data[:0]
+}
+
+func (t *texts) len() int { return len(t.offs) - 1 }
+
+func (t *texts) value(i int) []byte { return t.data[t.offs[i]:t.offs[i+1]] }
+
+func (t *texts) room(more int) error {
+	if len(t.data)+more > math.MaxInt32 {
+		return fmt.Errorf("the texts of a batch exceed 2 GiB: read fewer rows at a time: %w", ErrUnsupported)
+	}
+	return nil
+}
+
+// texts decodes n texts and appends them to t.
+func (p *pageValues) texts(t *texts, dict *texts, n int) error {
+	switch {
+	case p.indexed():
+		return p.textsIndexed(t, dict, n)
+	case p.enc == format.Plain:
+		return p.textsPlain(t, n)
+	case p.enc == format.DeltaLengthByteArray:
+		return p.textsByLength(t, n)
+	}
+	for range n {
+		v, err := p.suffixed()
+		if err != nil {
+			return err
+		}
+		if err := t.room(len(v)); err != nil {
+			return err
+		}
+		t.data = append(t.data, v...)
+		t.offs = append(t.offs, int32(len(t.data)))
+	}
+	return nil
+}
+
+func (p *pageValues) textsPlain(t *texts, n int) error {
+	if err := t.room(len(p.src)); err != nil && len(t.data) > 0 {
+		return err
+	}
+	src, data := p.src, t.data
+	at := len(t.offs)
+	t.offs = grownKeep(t.offs, at+n)
+	offs := t.offs[at:]
+	for i := range offs {
+		if len(src) < 4 {
+			return errShort
+		}
+		size := int(binary.LittleEndian.Uint32(src))
+		if size > len(src)-4 || size < 0 {
+			return errShort
+		}
+		data = append(data, src[4:4+size]...)
+		src = src[4+size:]
+		offs[i] = int32(len(data))
+	}
+	p.src, t.data = src, data
+	return nil
+}
+
+func (p *pageValues) textsByLength(t *texts, n int) error {
+	at := len(t.offs)
+	t.offs = grownKeep(t.offs, at+n)
+	offs := t.offs[at:]
+	if err := p.d32.decode(offs); err != nil {
+		return err
+	}
+	total := int64(0)
+	base := int64(len(t.data))
+	for i, l := range offs {
+		if l < 0 {
+			return fmt.Errorf("a text of negative length: %w", ErrCorrupt)
+		}
+		total += int64(l)
+		offs[i] = int32(base + total)
+	}
+	if total > int64(len(p.src)) {
+		return errShort
+	}
+	if err := t.room(int(total)); err != nil {
+		return err
+	}
+	t.data = append(t.data, p.src[:total]...)
+	p.src = p.src[total:]
+	return nil
+}
+
+func (p *pageValues) textsIndexed(t *texts, dict *texts, n int) error {
+	p.idx = grown(p.idx, n)
+	if err := p.indices(p.idx, dict.len()); err != nil {
+		return err
+	}
+	total := 0
+	for _, x := range p.idx {
+		total += int(dict.offs[x+1] - dict.offs[x])
+	}
+	if err := t.room(total); err != nil {
+		return err
+	}
+	at, w := len(t.offs), len(t.data)
+	t.offs = grownKeep(t.offs, at+n)
+	t.data = grownKeep(t.data, w+total)
+	offs, data := t.offs[at:], t.data
+	for i, x := range p.idx {
+		from, to := dict.offs[x], dict.offs[x+1]
+		w += copy(data[w:], dict.data[from:to])
+		offs[i] = int32(w)
+	}
+	return nil
+}
+
+// grownKeep gives s with n values, those it has kept.
+func grownKeep[T any](s []T, n int) []T {
+	if cap(s) >= n {
+		return s[:n]
+	}
+	out := make([]T, n, max(n, 2*cap(s)))
+	copy(out, s)
+	return out
+}
+
+// readDictionary decodes a dictionary page's values: texts, or fixed-size values one after the other.
+func readDictionary(l *leaf, body []byte, n int, t *texts, fixed []byte) ([]byte, error) {
+	if l.phys == format.ByteArray {
+		t.reset()
+		p := pageValues{leaf: l, src: body}
+		if n > len(body)/4 {
+			return fixed, errShort
+		}
+		return fixed, p.textsPlain(t, n)
+	}
+	if l.phys == format.Boolean {
+		return fixed, fmt.Errorf("column %s: a dictionary of booleans: %w", l.name(), ErrCorrupt)
+	}
+	size := n * l.valueBytes()
+	if size > len(body) {
+		return fixed, errShort
+	}
+	return append(fixed[:0], body[:size]...), nil
+}
