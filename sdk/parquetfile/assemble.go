@@ -105,7 +105,7 @@ func (p *pageReader) levelsFrom(k int) (defs, reps []byte) {
 // assembler puts a nested column together again from its leaves.
 type assembler struct {
 	leaves map[int]*leafReader
-	parts  map[int]shredded
+	parts  map[int]*shredded
 	mem    memory.Allocator
 }
 
@@ -127,9 +127,22 @@ func (n *node) firstLeaf() *leaf {
 	return n.leaf
 }
 
+// levels are those of some leaf below n that is read.
+func (a *assembler) levels(n *node) *shredded {
+	if n.leaf != nil {
+		return a.parts[n.leaf.index]
+	}
+	for _, c := range n.children {
+		if s := a.levels(c); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
 // build makes the array of node n; listDef is the definition level at which the nearest list around it has an element.
 func (a *assembler) build(n *node, listDef int, typ arrow.DataType) (arrow.Array, error) {
-	part := a.parts[n.firstLeaf().index]
+	part := a.levels(n)
 	var valid bitBuffer
 	nulls := 0
 	part.slots(n.rep, listDef, func(i int) {
@@ -165,8 +178,16 @@ func (a *assembler) buildStruct(n *node, listDef int, t *arrow.StructType, rows,
 			c.Release()
 		}
 	}()
-	for i, child := range n.children {
-		c, err := a.build(child, listDef, t.Field(i).Type)
+	for _, f := range t.Fields() {
+		child := findField(n.children, f)
+		if child == nil {
+			nothing := array.MakeArrayOfNull(a.mem, f.Type, rows)
+			children = append(children, nothing.Data())
+			nothing.Data().Retain()
+			nothing.Release()
+			continue
+		}
+		c, err := a.build(child, listDef, f.Type)
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +206,7 @@ func (a *assembler) buildStruct(n *node, listDef int, t *arrow.StructType, rows,
 
 func (a *assembler) buildList(n *node, listDef int, t arrow.ListLikeType, rows, nulls int, bits *memory.Buffer) (arrow.Array, error) {
 	mid := n.children[0]
-	part := a.parts[n.firstLeaf().index]
+	part := a.levels(n)
 	offs := make([]int32, 1, rows+1)
 	count, slots := int32(0), 0
 	for i, d := range part.defs {

@@ -112,7 +112,7 @@ func (r *Reader) choose() error {
 	}
 	out := make([]arrow.Field, len(fields))
 	for i, want := range fields {
-		n := r.file.find(want)
+		n := findField(r.file.tree.fields, want)
 		if d := slices.Index(r.opts.Dictionaries, want.Name); d >= 0 && plainText(want.Type) {
 			want.Type = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: want.Type}
 		}
@@ -160,10 +160,10 @@ func (r *Reader) byName() ([]arrow.Field, error) {
 	return out, nil
 }
 
-// find gives the top-level node of a field: by id if both sides have ids, else by name.
-func (f *File) find(want arrow.Field) *node {
+// findField gives the node of a field among siblings: by id if both sides have ids, else by name.
+func findField(nodes []*node, want arrow.Field) *node {
 	id := fieldID(want)
-	for _, n := range f.tree.fields {
+	for _, n := range nodes {
 		if have := fieldID(n.field); id > 0 && have > 0 {
 			if id == have {
 				return n
@@ -197,15 +197,10 @@ func (r *Reader) nestedLeaves(n *node, want arrow.DataType, into map[int]*leafRe
 	refuse := fault.Usagef("reading parquet: column %s holds %s, which cannot be read as %s", n.field.Name, n.field.Type, want)
 	switch t := want.(type) {
 	case *arrow.StructType:
-		if n.field.Type.ID() != arrow.STRUCT || t.NumFields() != len(n.children) {
+		if n.field.Type.ID() != arrow.STRUCT {
 			return refuse
 		}
-		for i, c := range n.children {
-			if err := r.nestedLeaves(c, t.Field(i).Type, into); err != nil {
-				return err
-			}
-		}
-		return nil
+		return r.structLeaves(n, t, into)
 	case *arrow.ListType, *arrow.MapType:
 		if n.field.Type.ID() != t.ID() {
 			return refuse
@@ -213,6 +208,30 @@ func (r *Reader) nestedLeaves(n *node, want arrow.DataType, into map[int]*leafRe
 		return r.nestedLeaves(n.children[0].children[0], t.(arrow.ListLikeType).Elem(), into)
 	}
 	return refuse
+}
+
+// structLeaves plans the wanted fields of a struct. If the file has none of them, some leaf is read for its levels.
+func (r *Reader) structLeaves(n *node, t *arrow.StructType, into map[int]*leafReader) error {
+	before := len(into)
+	for _, f := range t.Fields() {
+		c := findField(n.children, f)
+		if c == nil {
+			if !f.Nullable {
+				return fault.Usagef("reading parquet: field %s of column %s is required, but the file does not have it", f.Name, n.field.Name)
+			}
+			continue
+		}
+		if err := r.nestedLeaves(c, f.Type, into); err != nil {
+			return err
+		}
+	}
+	if len(into) > before {
+		return nil
+	}
+	l := n.firstLeaf()
+	c, err := r.newLeaf(l, l.typ)
+	into[l.index] = c
+	return err
 }
 
 // Schema is the schema of the batches.
@@ -279,13 +298,13 @@ func (c *readColumn) read(n int, typ arrow.DataType, mem memory.Allocator) (arro
 		}
 		return array.NewSlice(c.nulls, 0, int64(n)), nil
 	}
-	a := assembler{leaves: c.leaves, parts: map[int]shredded{}, mem: mem}
+	a := assembler{leaves: c.leaves, parts: map[int]*shredded{}, mem: mem}
 	for i, l := range c.leaves {
 		s, err := l.readNested(n)
 		if err != nil {
 			return nil, err
 		}
-		a.parts[i] = s
+		a.parts[i] = &s
 	}
 	return a.build(c.node, 0, typ)
 }
