@@ -23,8 +23,8 @@ type Decoder struct {
 	k       scanner // of message keys
 	seg     *segment
 	done    []*source.Batch
-	pending int // rows in done
-	room    int // rows that the next segment starts with
+	pending int   // rows in done
+	last    sizes // of the segment sealed last
 	keys    []string
 	keyed   bool     // keys are known
 	learned bool     // the columns are known: new ones are subject to cfg.Evolve
@@ -41,7 +41,7 @@ func New(cfg Config) (*Decoder, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	d := &Decoder{cfg: cfg, keys: cfg.Key, keyed: len(cfg.Key) > 0, learned: cfg.Schema != nil, room: 64}
+	d := &Decoder{cfg: cfg, keys: cfg.Key, keyed: len(cfg.Key) > 0, learned: cfg.Schema != nil}
 	var cols []column
 	if cfg.Schema != nil {
 		for _, f := range cfg.Schema.Fields() {
@@ -88,77 +88,80 @@ func (d *Decoder) use(l *layout) {
 // error. The message key is read only to learn the key's columns and for deletes
 // without an image. After an error nothing has been added; see the package's
 // comment for the kinds of error. Neither key nor value is kept.
-func (d *Decoder) Append(offset int64, key, value []byte) (Meta, error) {
+func (d *Decoder) Append(offset int64, key, value []byte) (m Meta, err error) {
 	before, keys, keyed := d.lay, d.keys, d.keyed
-	m, err := d.append(offset, key, value)
-	if err == nil {
+	if err = d.append(offset, key, value, &m); err == nil {
 		return m, nil
 	}
 	d.keys, d.keyed = keys, keyed
 	if d.lay != before {
 		d.use(before)
 	}
-	return d.metaAfterError(value), err
+	m = Meta{}
+	d.metaAfterError(value, &m)
+	return m, err
 }
 
 // append does Append's work but for taking layout and key back after an error.
-func (d *Decoder) append(offset int64, key, value []byte) (Meta, error) {
+func (d *Decoder) append(offset int64, key, value []byte, m *Meta) error {
 	if len(value) > maxMessage || len(key) > maxMessage {
-		return Meta{}, &DecodeError{Byte: -1, Msg: fmt.Sprintf("a message of more than %d bytes", maxMessage)}
+		return &DecodeError{Byte: -1, Msg: fmt.Sprintf("a message of more than %d bytes", maxMessage)}
 	}
 	d.untyped = d.untyped[:0]
 	if !d.keyed {
 		d.learnKey(key)
 	}
-	null, err := d.read(value)
-	if err != nil {
-		return Meta{}, err
-	}
-	if null {
-		return Meta{Tombstone: true}, nil
+	if d.scanOnly || !d.predict(value) {
+		null, err := d.read(value)
+		if err != nil {
+			return err
+		}
+		if null {
+			m.Tombstone = true
+			return nil
+		}
 	}
 	op, err := d.op(value)
 	if err != nil {
-		return Meta{}, err
+		return err
 	}
-	m := d.meta(op, value)
+	d.meta(op, value, m)
 	if m.Heartbeat {
-		return m, nil
+		return nil
 	}
 	first, err := d.rowImage(op, key, value)
 	if err != nil {
-		return Meta{}, err
+		return err
 	}
 	d.commit(offset, first, m, value)
-	return m, nil
+	return nil
 }
 
 // metaAfterError is what can be said of a message that was refused.
-func (d *Decoder) metaAfterError(value []byte) Meta {
+func (d *Decoder) metaAfterError(value []byte, m *Meta) {
 	if len(value) > maxMessage {
-		return Meta{}
+		return
 	}
 	d.s.metaOnly = true
 	null, ok := d.s.scan(d.lay.root, value, nil)
 	d.s.metaOnly = false
 	if !ok || null {
-		return Meta{}
+		return
 	}
 	op, err := d.op(value)
 	if err != nil {
 		op = 0
 	}
-	return d.meta(op, value)
+	d.meta(op, value, m)
 }
 
 // op is the message's operation, 0 for a heartbeat.
 func (d *Decoder) op(value []byte) (change.Op, error) {
-	text := d.s.text(mOp, value)
-	if len(text) == 1 && change.Op(text[0]).Valid() {
-		return change.Op(text[0]), nil
-	}
-	if text != nil {
-		return 0, &DecodeError{Byte: -1, Msg: fmt.Sprintf("op %.20q is not a change of a row", text)}
+	if d.s.has(mOp) {
+		if x := d.s.num[mOp]; x > 0 && change.Op(x).Valid() {
+			return change.Op(x), nil
+		}
+		return 0, &DecodeError{Byte: -1, Msg: fmt.Sprintf("op %.20q is not a change of a row", d.s.text(mOp, value))}
 	}
 	if d.s.present == 0 && d.s.has(mSentMillis) {
 		return 0, nil
@@ -167,15 +170,15 @@ func (d *Decoder) op(value []byte) (change.Op, error) {
 }
 
 // meta collects what the scanned message says about itself.
-func (d *Decoder) meta(op change.Op, value []byte) Meta {
+func (d *Decoder) meta(op change.Op, value []byte, m *Meta) {
 	s := &d.s
-	m := Meta{Op: op, Heartbeat: op == 0 && s.has(mSentMillis) && !s.has(mOp) && s.present == 0}
+	m.Op = op
+	m.Heartbeat = op == 0 && s.has(mSentMillis) && !s.has(mOp) && s.present == 0
 	if tx := s.text(mTx, value); len(tx) > 0 {
 		m.Tx = d.intern(tx)
 		m.TxOrder, m.CollectionOrder = s.integer64(mTxOrder), s.integer64(mCollOrder)
 	}
 	m.LSN, m.CommittedAt = s.lsn(value), s.committedAt()
-	return m
 }
 
 // rowImage finds the first slot of the row's image: after, or before for deletes, or 0 for a row of nulls.
@@ -217,7 +220,7 @@ func (d *Decoder) missingKey() string {
 }
 
 // commit adds the scanned event as the next row.
-func (d *Decoder) commit(offset int64, first int, m Meta, value []byte) {
+func (d *Decoder) commit(offset int64, first int, m *Meta, value []byte) {
 	for _, name := range d.untyped {
 		d.s.newsFrom.untyped[name] = true
 	}
@@ -259,7 +262,7 @@ func (d *Decoder) segment(size int) *segment {
 	}
 	switch {
 	case g == nil:
-		g = newSegment(d.lay, min(d.room, d.cfg.BatchRows))
+		g = newSegment(d.lay, d.last, d.cfg.BatchRows)
 		d.seg = g
 	case g.rows == g.room:
 		g.grow(min(2*g.room, d.cfg.BatchRows))
@@ -274,7 +277,7 @@ func (d *Decoder) seal() {
 		d.seg = nil
 		return
 	}
-	d.room = max(64, d.seg.rows)
+	d.last = sizes{d.seg.lay, d.seg.rows, d.seg.row.size(), d.seg.before.size()}
 	d.pending += d.seg.rows
 	d.done = append(d.done, d.seg.seal(d.cfg.Table))
 	d.seg = nil

@@ -40,9 +40,6 @@ func (d *Decoder) relayout(cols []column) {
 
 // read scans a message, after the columns have been fitted to it where the policy allows.
 func (d *Decoder) read(value []byte) (null bool, err error) {
-	if !d.scanOnly && d.predict(value) {
-		return false, nil
-	}
 	d.s.rec = !d.scanOnly && d.learner.due()
 	defer func() { d.s.rec = false }()
 	var fam *family

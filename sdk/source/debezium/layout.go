@@ -11,12 +11,12 @@ import (
 // after, then of the image before, follow. Each of the three groups starts at a
 // multiple of 64, so that a slot's number is its bit in a set of slots.
 const (
-	mOp         = iota // text
+	mOp         = iota // word
 	mTx                // transaction.id, text
 	mTxOrder           // transaction.total_order
 	mCollOrder         // transaction.data_collection_order
 	mLSN               // source.lsn (PostgreSQL)
-	mFile              // source.file (MySQL), text
+	mFile              // source.file (MySQL), word
 	mPos               // source.pos
 	mGTID              // source.gtid, text
 	mSourceTx          // source.txId, text
@@ -40,7 +40,11 @@ var metaPaths = [metaSlots][2]string{
 	mTsMicros: {"source", "ts_us"}, mTsNanos: {"source", "ts_ns"}, mTsMillis: {"source", "ts_ms"},
 }
 
-const metaText = 1<<mOp | 1<<mTx | 1<<mFile | 1<<mGTID | 1<<mSourceTx | 1<<mChangeLSN | 1<<mCommitLSN
+// Slots that hold a text, and those that hold the number that a text stands for.
+const (
+	metaText = 1<<mTx | 1<<mGTID | 1<<mSourceTx | 1<<mChangeLSN | 1<<mCommitLSN
+	metaWord = 1<<mOp | 1<<mFile
+)
 
 // column is one column of the images.
 type column struct {
@@ -70,7 +74,9 @@ type layout struct {
 	full     []uint64
 	required []uint64 // columns that refuse nulls, as one image's words
 	keys     []uint64 // key columns, as one image's words
-	byStore  [inBytes + 1][]int
+	singles  []int    // columns of one word a row
+	pairs    []int    // of two
+	texts    []int    // of bytes
 	keyCount int
 	plain    *family
 	inline   []*family // most recent first
@@ -128,7 +134,14 @@ func newLayout(cols []column) *layout {
 			l.keyCount++
 		}
 		l.byName[col.field.Name] = c
-		l.byStore[col.store] = append(l.byStore[col.store], c)
+		switch col.store {
+		case inPair:
+			l.pairs = append(l.pairs, c)
+		case inBytes:
+			l.texts = append(l.texts, c)
+		default:
+			l.singles = append(l.singles, c)
+		}
 		fields[c], plain[c] = col.field, col.plain
 	}
 	l.schema = arrow.NewSchema(fields, nil)

@@ -33,17 +33,23 @@ func (s *scanner) meta(slot int, b []byte, i int) int {
 		if e < 0 {
 			return -1
 		}
-		if text {
+		switch {
+		case text:
 			s.literal(slot, b, i+1, e, flags)
-		} else if x, msg := parseInt(b[i+1 : e]); msg == "" {
-			s.keep(slot, x)
+		case metaWord>>slot&1 != 0:
+			s.literal(slot, b, i+1, e, flags)
+			s.num[slot] = wordOf(slot, s.text(slot, b))
+		default:
+			if x, msg := parseInt(b[i+1 : e]); msg == "" {
+				s.keep(slot, x)
+			}
 		}
 		return e + 1
 	}
 	number := b[i] == '-' || b[i]-'0' <= 9
 	if number && !text {
 		if x, e := smallInt(b, i); e > 0 {
-			s.keep(slot, x)
+			s.keepMeta(slot, x)
 			return e
 		}
 	}
@@ -54,9 +60,36 @@ func (s *scanner) meta(slot int, b []byte, i int) int {
 	if text {
 		s.literal(slot, b, i, e, 0)
 	} else if x, msg := parseInt(b[i:e]); msg == "" {
-		s.keep(slot, x)
+		s.keepMeta(slot, x)
 	}
 	return e
+}
+
+// keepMeta keeps a number, unless the slot's must be a word.
+func (s *scanner) keepMeta(slot int, x int64) {
+	if metaWord>>slot&1 == 0 {
+		s.keep(slot, x)
+	}
+}
+
+// wordOf is what a slot of metaWord says, as a number: the letter of an
+// operation, the number of a binlog file such as mysql-bin.000003. It is -1 for any other text.
+func wordOf(slot int, text []byte) int64 {
+	if slot == mOp {
+		if len(text) == 1 {
+			return int64(text[0])
+		}
+		return -1
+	}
+	dot := len(text)
+	for dot > 0 && text[dot-1] != '.' {
+		dot--
+	}
+	n, msg := parseInt(text[dot:])
+	if msg != "" || dot == 0 || n < 0 {
+		return -1
+	}
+	return n
 }
 
 // text is a slot's text, nil if it has none.
@@ -98,8 +131,8 @@ func (s *scanner) lsn(msg []byte) int64 {
 	switch {
 	case s.has(mLSN):
 		return s.num[mLSN]
-	case s.has(mPos):
-		return binlogPosition(s.text(mFile, msg), s.num[mPos])
+	case s.has(mPos) && s.has(mFile):
+		return binlogPosition(s.num[mFile], s.num[mPos])
 	case s.has(mSCN):
 		return s.num[mSCN]
 	}
@@ -109,17 +142,12 @@ func (s *scanner) lsn(msg []byte) int64 {
 	return sqlServerLSN(s.text(mCommitLSN, msg))
 }
 
-// binlogPosition packs mysql-bin.000003 and an offset.
-func binlogPosition(file []byte, pos int64) int64 {
-	dot := len(file)
-	for dot > 0 && file[dot-1] != '.' {
-		dot--
-	}
-	n, msg := parseInt(file[dot:])
-	if msg != "" || dot == 0 || n < 0 || n >= 1<<23 || pos < 0 || pos >= 1<<40 {
+// binlogPosition packs the number of a file and an offset in it.
+func binlogPosition(file, pos int64) int64 {
+	if file < 0 || file >= 1<<23 || pos < 0 || pos >= 1<<40 {
 		return 0
 	}
-	return n<<40 | pos
+	return file<<40 | pos
 }
 
 // sqlServerLSN packs 00000025:00000d98:00a2.

@@ -6,6 +6,8 @@ import (
 	"math/bits"
 )
 
+const zeros = 0x3030303030303030 // eight digits 0
+
 // smallInt parses a JSON integer of at most 18 digits whose end is not close to
 // the message's; otherwise it returns end 0 and the caller takes the long way.
 func smallInt(b []byte, i int) (x int64, end int) {
@@ -16,40 +18,47 @@ func smallInt(b []byte, i int) (x int64, end int) {
 	if i+24 > len(b) || b[i] == '0' {
 		return 0, 0
 	}
-	u, n := digits8(binary.LittleEndian.Uint64(b[i:]))
-	e := i + n
-	if n == 8 {
-		v, m := digits8(binary.LittleEndian.Uint64(b[i+8:]))
-		u = u*tens[m] + v
-		if e += m; m == 8 {
-			v, m = digits8(binary.LittleEndian.Uint64(b[i+16:]))
-			if m > 2 {
+	w := binary.LittleEndian.Uint64(b[i:])
+	var u uint64
+	if m := nonDigits(w); m != 0 {
+		n := bits.TrailingZeros64(m) >> 3
+		if n == 0 {
+			return 0, 0
+		}
+		u = parse8((w - zeros) << (64 - 8*n&63))
+		i += n
+	} else {
+		v, n := digits8(binary.LittleEndian.Uint64(b[i+8:]))
+		u = parse8(w-zeros)*tens[n] + v
+		if i += 8 + n; n == 8 {
+			v, n = digits8(binary.LittleEndian.Uint64(b[i:]))
+			if n > 2 {
 				return 0, 0
 			}
-			u = u*tens[m] + v
-			e += m
+			u = u*tens[n] + v
+			i += n
 		}
 	}
-	if n == 0 || b[e] == '.' || b[e]|0x20 == 'e' {
+	if b[i] == '.' || b[i]|0x20 == 'e' {
 		return 0, 0
 	}
 	if neg {
-		return -int64(u), e
+		return -int64(u), i
 	}
-	return int64(u), e
+	return int64(u), i
 }
 
 // digits8 reads the leading digits of the eight bytes of w.
 func digits8(w uint64) (x uint64, n int) {
 	m := nonDigits(w)
 	if m == 0 {
-		return parse8(w - 0x3030303030303030), 8
+		return parse8(w - zeros), 8
 	}
 	n = bits.TrailingZeros64(m) >> 3
 	if n == 0 {
 		return 0, 0
 	}
-	return parse8((w - 0x3030303030303030) << (64 - 8*n)), n
+	return parse8((w - zeros) << (64 - 8*n&63)), n
 }
 
 // parse8 joins eight digits, one a byte, the first one lowest.

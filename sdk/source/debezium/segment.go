@@ -20,6 +20,7 @@ type segment struct {
 	rows      int
 	room      int // rows that the vectors can hold
 	bytes     int // of messages
+	last      sizes
 	row       vectors
 	before    vectors
 	hasBefore bool
@@ -31,11 +32,40 @@ type segment struct {
 	tx        []string
 }
 
-func newSegment(l *layout, room int) *segment {
-	g := &segment{lay: l}
+// sizes says how much a segment held, so that the next one starts with that much room.
+type sizes struct {
+	lay         *layout
+	rows        int
+	row, before []int // bytes of text by column
+}
+
+func newSegment(l *layout, last sizes, maxRows int) *segment {
+	g := &segment{lay: l, last: last}
+	if last.lay != l {
+		g.last.row, g.last.before = nil, nil
+	}
 	g.row.cols = make([]vector, len(l.cols))
-	g.grow(room)
+	g.grow(min(max(64, last.rows), maxRows))
+	g.row.reserve(g.last.row)
 	return g
+}
+
+// reserve makes room for text.
+func (v *vectors) reserve(text []int) {
+	for c, n := range text {
+		if n > 0 {
+			v.cols[c].data = make([]byte, 0, n+n/8+64)
+		}
+	}
+}
+
+// size is the bytes of text by column.
+func (v *vectors) size() []int {
+	text := make([]int, len(v.cols))
+	for c := range v.cols {
+		text[c] = len(v.cols[c].data)
+	}
+	return text
 }
 
 // grow makes room for n rows.
@@ -59,26 +89,21 @@ func (v *vectors) grow(l *layout, n int) {
 // append adds the image whose first slot is first as the next row.
 func (v *vectors) append(s *scanner, first int, msg []byte, room int) {
 	l, row := s.lay, v.rows
-	for _, c := range l.byStore[inWord] {
+	for _, c := range l.singles {
 		v.cols[c].words[row] = s.num[first+c]
 	}
-	for _, c := range l.byStore[inPair] {
+	for _, c := range l.pairs {
 		w := v.cols[c].words[2*row : 2*row+2]
 		w[0], w[1] = s.num[first+c], s.high[first+c]
 	}
-	for _, st := range [...]store{inInt32, inBit} {
-		for _, c := range l.byStore[st] {
-			v.cols[c].words[row] = s.num[first+c]
-		}
-	}
-	for _, c := range l.byStore[inBytes] {
+	for _, c := range l.texts {
 		if slot := first + c; s.has(slot) {
 			p, from := s.str[slot], msg
 			if p.scratch {
 				from = s.scratch
 			}
 			col := &v.cols[c]
-			col.data = append(col.data, from[p.a:p.b]...)
+			col.data = appendText(col.data, from, int(p.a), int(p.b))
 			col.off[row+1] = int32(len(col.data))
 		}
 	}
@@ -89,6 +114,17 @@ func (v *vectors) append(s *scanner, first int, msg []byte, room int) {
 		}
 	}
 	v.rows++
+}
+
+// appendText appends from[a:b] to dst; short texts are copied as one block.
+func appendText(dst, from []byte, a, b int) []byte {
+	n := len(dst)
+	if b-a <= 16 && cap(dst)-n >= 16 && len(from)-a >= 16 {
+		dst = dst[:n+16]
+		*(*[16]byte)(dst[n:]) = *(*[16]byte)(from[a:])
+		return dst[:n+b-a]
+	}
+	return append(dst, from[a:b]...)
 }
 
 // pad adds rows of nulls up to n.
@@ -117,6 +153,7 @@ func (g *segment) image(s *scanner, first int, before bool, msg []byte) {
 		g.hasBefore = true
 		g.before.cols = make([]vector, len(g.lay.cols))
 		g.before.grow(g.lay, g.room)
+		g.before.reserve(g.last.before)
 	}
 	g.before.pad(g.lay, g.rows, g.room)
 	g.before.append(s, g.lay.before, msg, g.room)

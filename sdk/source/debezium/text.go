@@ -22,41 +22,6 @@ const (
 // bytes at a time, and checks control characters and escapes. end is -1 on error.
 func (s *scanner) quoted(b []byte, i int) (end, flags int) {
 	var high uint64
-	for {
-		c := byte(0)
-		if i, c, high = plainText(b, i, high); i >= len(b) {
-			return s.fail(i, "unexpected end in a string"), 0
-		}
-		if c == '"' {
-			if high&highs != 0 {
-				flags |= hasHigh
-			}
-			return i, flags
-		}
-		if c < 0x20 {
-			return s.fail(i, "control character in a string"), 0
-		}
-		flags |= hasEscapes
-		if i+1 >= len(b) {
-			return s.fail(i+1, "unexpected end in a string"), 0
-		}
-		switch b[i+1] {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-			i += 2
-		case 'u':
-			if hex4(b[i+2:]) < 0 {
-				return s.fail(i, "bad \\u escape"), 0
-			}
-			i += 6
-		default:
-			return s.fail(i, "bad escape"), 0
-		}
-	}
-}
-
-// plainText passes over text up to a quote, a backslash or a control character,
-// which it returns, or the end of b. high collects the bytes passed over.
-func plainText(b []byte, i int, high uint64) (int, byte, uint64) {
 	for i+8 <= len(b) {
 		w := binary.LittleEndian.Uint64(b[i:])
 		m := stops(w) & highs
@@ -66,17 +31,62 @@ func plainText(b []byte, i int, high uint64) (int, byte, uint64) {
 			continue
 		}
 		z := bits.TrailingZeros64(m) &^ 7
+		high |= w & (1<<z - 1)
 		i += z >> 3
-		return i, b[i], high | w&(1<<z-1)
-	}
-	for ; i < len(b); i++ {
-		c := b[i]
-		if c == '"' || c == '\\' || c < 0x20 {
-			return i, c, high
+		if b[i] == '"' {
+			if high&highs != 0 {
+				flags |= hasHigh
+			}
+			return i, flags
 		}
-		high |= uint64(c)
+		if i = s.escape(b, i); i < 0 {
+			return -1, 0
+		}
+		flags |= hasEscapes
 	}
-	return i, 0, high
+	return s.quotedEnd(b, i, flags, high)
+}
+
+// quotedEnd is quoted for the last bytes of a message.
+func (s *scanner) quotedEnd(b []byte, i, flags int, high uint64) (end, allFlags int) {
+	for i < len(b) {
+		switch c := b[i]; {
+		case c == '"':
+			if high&highs != 0 {
+				flags |= hasHigh
+			}
+			return i, flags
+		case c == '\\' || c < 0x20:
+			if i = s.escape(b, i); i < 0 {
+				return -1, 0
+			}
+			flags |= hasEscapes
+		default:
+			high |= uint64(c)
+			i++
+		}
+	}
+	return s.fail(i, "unexpected end in a string"), 0
+}
+
+// escape passes over an escape; b[i] is a backslash or, which is an error, a control character.
+func (s *scanner) escape(b []byte, i int) int {
+	if b[i] != '\\' {
+		return s.fail(i, "control character in a string")
+	}
+	if i+1 >= len(b) {
+		return s.fail(i+1, "unexpected end in a string")
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if hex4(b[i+2:]) < 0 {
+			return s.fail(i, "bad \\u escape")
+		}
+		return i + 6
+	}
+	return s.fail(i, "bad escape")
 }
 
 // stops has bit 7 set in the first byte that is a quote, a backslash or a
