@@ -80,7 +80,7 @@ func (d *Decoder) read(value []byte) (null bool, err error) {
 // decoded without it. It returns the scanner's error if there is none.
 func (d *Decoder) retrySchema(value []byte, fam *family) error {
 	e := d.s.err
-	if e.Column == "" || fam != nil || !d.s.wrapped {
+	if e.Column == "" || fam != nil {
 		return &e
 	}
 	d.s.metaOnly = true

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/sdk/change"
 )
 
 // notWanted is the slot of a hole whose value no column takes.
@@ -151,7 +153,7 @@ func (sh *shape) fix(slot int, value string) bool {
 		return false
 	}
 	x := wordOf(slot, []byte(value[1:len(value)-1]))
-	if x < 0 || slot == mOp && x >= 0x80 {
+	if x < 0 || slot == mOp && !change.Op(x).Valid() {
 		return false
 	}
 	sh.fixed = append(sh.fixed, fixed{slot, x})

@@ -98,6 +98,7 @@ func (s *scanner) follow(f *family, sh *shape, b []byte) bool {
 		s.num[x.slot] = x.num
 	}
 	s.fam, s.present = f, sh.present
+	s.depth = 3 // at most: a nested value too deep for it is left to the scanner
 	i := len(f.prefix)
 	for k := range sh.steps {
 		st := &sh.steps[k]
