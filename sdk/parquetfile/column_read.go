@@ -71,7 +71,7 @@ func (c *leafReader) begin(n int) {
 	}
 	switch c.plan.kind {
 	case planText:
-		c.text = texts{offs: make([]int32, 1, n+1), data: make([]byte, 0, c.before+c.before/16+64)}
+		c.text = texts{offs: make([]int32, 1, n+1), data: make([]byte, 0, c.before+c.before/16+4*textSlack)}
 	case planTextDecimal:
 		c.text.reset()
 	}

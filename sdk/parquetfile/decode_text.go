@@ -54,27 +54,46 @@ func (p *pageValues) texts(t *texts, dict *texts, n int) error {
 }
 
 func (p *pageValues) textsPlain(t *texts, n int) error {
-	if err := t.room(len(p.src)); err != nil && len(t.data) > 0 {
+	at, w := len(t.offs), len(t.data)
+	t.offs = grownKeep(t.offs, at+n)
+	size, err := plainSize(p.src, n)
+	if err != nil {
 		return err
 	}
-	src, data := p.src, t.data
-	at := len(t.offs)
-	t.offs = grownKeep(t.offs, at+n)
-	offs := t.offs[at:]
-	for i := range offs {
-		if len(src) < 4 {
-			return errShort
-		}
-		size := int(binary.LittleEndian.Uint32(src))
-		if size > len(src)-4 || size < 0 {
-			return errShort
-		}
-		data = append(data, src[4:4+size]...)
-		src = src[4+size:]
-		offs[i] = int32(len(data))
+	if err := t.room(size - 4*n); err != nil {
+		return err
 	}
-	p.src, t.data = src, data
+	t.data = grownKeep(t.data, w+size-4*n+textSlack)
+	offs, data, src := t.offs[at:], t.data, p.src[:size]
+	for i := range offs {
+		size := int(binary.LittleEndian.Uint32(src))
+		if src = src[4:]; size <= textSlack && len(src) >= textSlack {
+			*(*[textSlack]byte)(data[w:]) = *(*[textSlack]byte)(src)
+		} else {
+			copy(data[w:], src[:size])
+		}
+		src = src[size:]
+		w += size
+		offs[i] = int32(w)
+	}
+	p.src, t.data = p.src[size:], data[:w]
 	return nil
+}
+
+// plainSize is how many bytes n plain texts take with their lengths.
+func plainSize(src []byte, n int) (int, error) {
+	at := 0
+	for range n {
+		if len(src)-at < 4 {
+			return 0, errShort
+		}
+		size := int(binary.LittleEndian.Uint32(src[at:]))
+		if size > len(src)-at-4 {
+			return 0, errShort
+		}
+		at += 4 + size
+	}
+	return at, nil
 }
 
 func (p *pageValues) textsByLength(t *texts, n int) error {
@@ -118,15 +137,26 @@ func (p *pageValues) textsIndexed(t *texts, dict *texts, n int) error {
 	}
 	at, w := len(t.offs), len(t.data)
 	t.offs = grownKeep(t.offs, at+n)
-	t.data = grownKeep(t.data, w+total)
+	t.data = grownKeep(t.data, w+total+textSlack)
 	offs, data := t.offs[at:], t.data
+	from := dict.data[:len(dict.data)+textSlack]
 	for i, x := range p.idx {
-		from, to := dict.offs[x], dict.offs[x+1]
-		w += copy(data[w:], dict.data[from:to])
+		a := int(dict.offs[x])
+		size := int(dict.offs[x+1]) - a
+		if size <= textSlack { // copying a fixed size and keeping part of it beats a call that looks at the size
+			*(*[textSlack]byte)(data[w:]) = *(*[textSlack]byte)(from[a:])
+		} else {
+			copy(data[w:], from[a:a+size])
+		}
+		w += size
 		offs[i] = int32(w)
 	}
+	t.data = data[:w]
 	return nil
 }
+
+// textSlack is how many bytes may be written and read beyond texts, for copies of a fixed size.
+const textSlack = 16
 
 // grownKeep gives s with n values, those it has kept.
 func grownKeep[T any](s []T, n int) []T {
@@ -146,7 +176,9 @@ func readDictionary(l *leaf, body []byte, n int, t *texts, fixed []byte) ([]byte
 		if n > len(body)/4 {
 			return fixed, errShort
 		}
-		return fixed, p.textsPlain(t, n)
+		err := p.textsPlain(t, n)
+		t.data = grownKeep(t.data, len(t.data)+textSlack)[:len(t.data)]
+		return fixed, err
 	}
 	if l.phys == format.Boolean {
 		return fixed, fmt.Errorf("column %s: a dictionary of booleans: %w", l.name(), ErrCorrupt)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -31,7 +32,7 @@ type fetcher struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	ahead  chan fetched // nil if nothing is under way
-	bufs   [2][]byte
+	bufs   [2]*[]byte // from chunkBuffers
 	turn   int
 }
 
@@ -46,7 +47,10 @@ func (f *fetcher) start(ranges []byteRange) {
 	ch := make(chan fetched, 1)
 	f.ahead = ch
 	f.turn ^= 1
-	buf := &f.bufs[f.turn]
+	if f.bufs[f.turn] == nil {
+		f.bufs[f.turn] = chunkBuffers.Get().(*[]byte)
+	}
+	buf := f.bufs[f.turn]
 	go func() {
 		out, err := readRanges(f.ctx, f.r, ranges, buf)
 		ch <- fetched{out, err}
@@ -60,12 +64,21 @@ func (f *fetcher) wait() fetched {
 	return got
 }
 
-// close stops reading and waits for what is under way.
+// chunkBuffers keeps the memory of row groups from reader to reader. Batches never refer to it.
+var chunkBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// close stops reading, waits for what is under way and gives the buffers back.
 func (f *fetcher) close() {
 	f.cancel()
 	if f.ahead != nil {
 		<-f.ahead
 		f.ahead = nil
+	}
+	for i, b := range f.bufs {
+		if b != nil {
+			chunkBuffers.Put(b)
+			f.bufs[i] = nil
+		}
 	}
 }
 

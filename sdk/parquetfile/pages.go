@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -26,7 +27,18 @@ type pageReader struct {
 	dict  texts
 	fixed []byte // dictionary of fixed-size values
 	has   bool   // the chunk has a dictionary
-	out   []byte // decompressed page
+	out   *[]byte // decompressed page, from pageBuffers
+}
+
+// pageBuffers keeps the memory of decompressed pages from reader to reader. Batches never refer to it.
+var pageBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// close gives the page's memory back. No page is open after it.
+func (p *pageReader) close() {
+	if p.out != nil {
+		pageBuffers.Put(p.out)
+		p.out, p.left, p.values = nil, 0, 0
+	}
 }
 
 // startChunk begins a row group's chunk.
@@ -118,11 +130,14 @@ func (p *pageReader) inflate(body []byte, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	out, err := decompress(p.codec, p.out, body, size)
+	if p.out == nil {
+		p.out = pageBuffers.Get().(*[]byte)
+	}
+	out, err := decompress(p.codec, *p.out, body, size)
 	if err != nil {
 		return nil, err
 	}
-	p.out = out
+	*p.out = out
 	return out, nil
 }
 

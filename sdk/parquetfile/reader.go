@@ -359,12 +359,13 @@ func (r *Reader) ranges(group int) (out []byteRange, ok bool) {
 	return out, total <= r.opts.PrefetchBytes/2
 }
 
-// Close stops reading ahead and lets go of the buffers. The batches that were given out stay good.
+// Close stops reading ahead and lets go of the buffers. The batches that were given out stay good. It may be called more than once.
 func (r *Reader) Close() error {
 	r.fetch.close()
 	for _, l := range r.leaves {
 		l.dropBuffer()
 		l.index.drop()
+		l.pages.close()
 	}
 	for i := range r.cols {
 		if r.cols[i].nulls != nil {
