@@ -18,7 +18,8 @@ func smallInt(b []byte, i int) (x int64, end int) {
 	if i+24 > len(b) || b[i] == '0' {
 		return 0, 0
 	}
-	w := binary.LittleEndian.Uint64(b[i:])
+	p := (*[24]byte)(b[i:])
+	w := binary.LittleEndian.Uint64(p[:8])
 	var u uint64
 	if m := nonDigits(w); m != 0 {
 		n := bits.TrailingZeros64(m) >> 3
@@ -28,10 +29,10 @@ func smallInt(b []byte, i int) (x int64, end int) {
 		u = parse8((w - zeros) << (64 - 8*n&63))
 		i += n
 	} else {
-		v, n := digits8(binary.LittleEndian.Uint64(b[i+8:]))
+		v, n := digits8(binary.LittleEndian.Uint64(p[8:16]))
 		u = parse8(w-zeros)*tens[n] + v
 		if i += 8 + n; n == 8 {
-			v, n = digits8(binary.LittleEndian.Uint64(b[i:]))
+			v, n = digits8(binary.LittleEndian.Uint64(p[16:24]))
 			if n > 2 {
 				return 0, 0
 			}

@@ -93,11 +93,15 @@ func (s *scanner) follow(f *family, sh *shape, b []byte) bool {
 	for w, set := range sh.set {
 		s.set[w] = set // a null clears its bit
 	}
-	s.scratch, s.news = s.scratch[:0], s.news[:0]
+	s.scratch = s.scratch[:0] // one by one, which saves the collector's write barrier
+	s.news = s.news[:0]
+	if s.fam != f {
+		s.fam = f
+	}
 	for _, x := range sh.fixed {
 		s.num[x.slot] = x.num
 	}
-	s.fam, s.present = f, sh.present
+	s.present = sh.present
 	s.depth = 3 // at most: a nested value too deep for it is left to the scanner
 	i := len(f.prefix)
 	for k := range sh.steps {

@@ -103,7 +103,7 @@ func (v *vectors) append(s *scanner, first int, msg []byte, room int) {
 				from = s.scratch
 			}
 			col := &v.cols[c]
-			col.data = appendText(col.data, from, int(p.a), int(p.b))
+			col.appendText(from, int(p.a), int(p.b))
 			col.off[row+1] = int32(len(col.data))
 		}
 	}
@@ -116,15 +116,15 @@ func (v *vectors) append(s *scanner, first int, msg []byte, room int) {
 	v.rows++
 }
 
-// appendText appends from[a:b] to dst; short texts are copied as one block.
-func appendText(dst, from []byte, a, b int) []byte {
-	n := len(dst)
-	if b-a <= 16 && cap(dst)-n >= 16 && len(from)-a >= 16 {
-		dst = dst[:n+16]
-		*(*[16]byte)(dst[n:]) = *(*[16]byte)(from[a:])
-		return dst[:n+b-a]
+// appendText appends from[a:b]; short texts are copied as one block.
+func (v *vector) appendText(from []byte, a, b int) {
+	n := len(v.data)
+	if b-a <= 16 && cap(v.data)-n >= 16 && len(from)-a >= 16 {
+		*(*[16]byte)(v.data[n : n+16]) = *(*[16]byte)(from[a:])
+		v.data = v.data[:n+b-a]
+		return
 	}
-	return append(dst, from[a:b]...)
+	v.data = append(v.data, from[a:b]...)
 }
 
 // pad adds rows of nulls up to n.
