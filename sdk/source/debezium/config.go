@@ -65,6 +65,12 @@ type Config struct {
 	Time map[string]TimeEncoding
 	// Decimals says how decimals are written where there is no inline schema.
 	Decimals DecimalEncoding
+	// Flattened says that events went through Debezium's ExtractNewRecordState: the
+	// value is the row itself, and what the transform's add.fields adds starts with two
+	// underscores. It must add op; lsn (or file and pos), source.ts_ms and the transaction's
+	// id and total_order are used where they are added. Deletes must be rewritten
+	// (delete.tombstone.handling.mode=rewrite): a tombstone deletes nothing here.
+	Flattened bool
 	// BatchRows is the largest number of rows in a batch. 0: 8192.
 	BatchRows int
 }

@@ -53,7 +53,7 @@ func New(cfg Config) (*Decoder, error) {
 			cols = append(cols, c)
 		}
 	}
-	d.s.newsFrom.untyped = map[string]bool{}
+	d.s.newsFrom.untyped, d.s.newsFrom.hidden = map[string]bool{}, cfg.Flattened
 	d.relayout(cols)
 	return d, nil
 }
@@ -166,6 +166,9 @@ func (d *Decoder) op(value []byte) (change.Op, error) {
 	if d.s.present == 0 && d.s.has(mSentMillis) {
 		return 0, nil
 	}
+	if d.cfg.Flattened {
+		return 0, &DecodeError{Byte: -1, Msg: "no __op: let the transform ExtractNewRecordState add it (add.fields=op)"}
+	}
 	return 0, &DecodeError{Byte: -1, Msg: "no op: the message is no Debezium envelope"}
 }
 
@@ -187,6 +190,9 @@ func (d *Decoder) rowImage(op change.Op, key, value []byte) (first int, err erro
 	case change.Truncate:
 		return 0, nil
 	case change.Delete:
+		if d.cfg.Flattened {
+			return firstColumn, d.deletedFlat()
+		}
 		if err := d.deletedRow(key, value); err != nil {
 			return 0, err
 		}

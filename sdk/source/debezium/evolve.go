@@ -35,7 +35,7 @@ func (d *Decoder) relayout(cols []column) {
 			cols[c].field.Nullable = false
 		}
 	}
-	d.use(newLayout(cols))
+	d.use(newLayout(cols, d.cfg.Flattened))
 }
 
 // read scans a message, after the columns have been fitted to it where the policy allows.
@@ -43,7 +43,7 @@ func (d *Decoder) read(value []byte) (null bool, err error) {
 	d.s.rec = !d.scanOnly && d.learner.due()
 	defer func() { d.s.rec = false }()
 	var fam *family
-	for range 6 { // a late schema, its adoption, and new fields: at most one pass each, and some again
+	for range 10 { // a late schema, its adoption, new fields: one pass each, and some again
 		null, ok := d.s.scan(d.lay.root, value, fam)
 		if !ok {
 			if err = d.retrySchema(value, fam); err != nil {
@@ -59,6 +59,7 @@ func (d *Decoder) read(value []byte) (null bool, err error) {
 		case d.s.late != nil:
 			fam = d.s.late
 		case len(d.s.news) > 0:
+			fam = nil // families belong to a layout
 			changed, err = d.evolve(d.s.news)
 		default:
 			changed = false
@@ -95,7 +96,7 @@ func (d *Decoder) retrySchema(value []byte, fam *family) error {
 // adopt makes a family of the inline schema that the scanner has found, and fits the columns to it.
 func (d *Decoder) adopt(value []byte) error {
 	text := value[d.s.schemaAt.a:d.s.schemaAt.b]
-	fields, err := rowFields(text)
+	fields, err := rowFields(text, d.cfg.Flattened)
 	if err != nil {
 		return &DecodeError{Byte: int(d.s.schemaAt.a), Msg: err.Error()}
 	}

@@ -184,3 +184,88 @@ func TestMutations(t *testing.T) {
 		t.Errorf("%d of %d messages decoded: the mutations are too wild to show much", rows, 4*n)
 	}
 }
+
+// learners are decoders that learn their columns, each with a twin that only scans.
+func learners(t testing.TB) [][2]*Decoder {
+	var out [][2]*Decoder
+	for _, cfg := range []Config{{}, {Flattened: true}, {Evolve: EvolveFail, AllowDouble: []string{"x", "dbl"}}, {Evolve: EvolveIgnore, BatchRows: 2}} {
+		twin := newDecoder(t, cfg)
+		twin.scanOnly = true
+		out = append(out, [2]*Decoder{newDecoder(t, cfg), twin})
+	}
+	return out
+}
+
+// agree feeds a message to both and compares all that can be seen of them. It reports whether a row came of it.
+func agree(t testing.TB, ds [2]*Decoder, key, value []byte) bool {
+	t.Helper()
+	var seen [2]string
+	for i, d := range ds {
+		m, err := d.Append(3, key, value)
+		seen[i] = fmt.Sprintf("%+v %v %s %v %d", m, err, d.Schema(), d.Key(), d.Rows())
+		if rows := d.Rows(); rows == 3 {
+			bs, _ := d.Flush("s")
+			for _, b := range bs {
+				seen[i] += strings.Join(render(b), "\n")
+				b.Release()
+			}
+		}
+		if err == nil && m.Op != 0 {
+			seen[i] += " row"
+		}
+	}
+	if seen[0] != seen[1] {
+		t.Fatalf("key %q value %q\npredicted %s\nscanned %s", key, value, seen[0], seen[1])
+	}
+	return strings.HasSuffix(seen[0], " row")
+}
+
+func FuzzLearn(f *testing.F) {
+	for i, s := range seeds {
+		f.Add([]byte(seedKeys[i%len(seedKeys)]), []byte(s), []byte(seeds[(i+1)%len(seeds)]))
+	}
+	f.Add([]byte(`{"id":1}`), []byte(`{"id":1,"a":null,"__op":"c","__lsn":5}`), []byte(`{"id":1,"a":"x","__op":"u","__lsn":6}`))
+	f.Fuzz(func(t *testing.T, key, a, b []byte) {
+		for _, ds := range learners(t) {
+			for _, m := range [][]byte{a, b, a, b, b, a, a} {
+				agree(t, ds, key, m)
+			}
+		}
+	})
+}
+
+// TestMutationsLearned is TestMutations for learned columns, against the scanner.
+func TestMutationsLearned(t *testing.T) {
+	t.Parallel()
+	u := &mutator{rand.New(rand.NewPCG(3, 7)), regexp.MustCompile(`"[^"\\]*"|-?[0-9]+(\.[0-9]+)?|null`)}
+	starts := []string{
+		`{"before":null,"after":{"id":12,"amount":"74606.97","a":null,"n":5,"flag":true},"source":{"ts_ms":1,"ts_us":2,"lsn":3,"txId":4},"transaction":{"id":"4:3","total_order":1},"op":"c","ts_ms":17}`,
+		`{"before":{"id":12,"a":"x"},"after":{"id":12,"a":"y","n":6},"source":{"ts_ms":1,"lsn":3,"file":"a.7","pos":3},"op":"u"}`,
+		`{"id":1,"a":null,"n":4,"__op":"c","__lsn":5,"__table":"x"}`,
+		seeds[5],
+	}
+	rows := 0
+	for round := range 40 {
+		ds := learners(t)
+		cur := []byte(starts[round%len(starts)])
+		for i := range 60 {
+			m := u.next(cur)
+			key := []byte(seedKeys[u.r.IntN(len(seedKeys))])
+			decoded := false
+			for _, pair := range ds {
+				decoded = agree(t, pair, key, m) || decoded
+				agree(t, pair, key, cur)
+				pair[0].learner = learner{}
+			}
+			if decoded && i%3 == 0 {
+				cur = m
+			}
+			if decoded {
+				rows++
+			}
+		}
+	}
+	if rows < 600 {
+		t.Errorf("only %d messages decoded", rows)
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -61,11 +63,14 @@ func (f connectField) describe() string {
 	return s
 }
 
-// rowFields finds the columns of an envelope's inline schema; none if it is no envelope of rows.
-func rowFields(schema []byte) ([]connectField, error) {
+// rowFields finds the columns of the inline schema of an envelope or a flattened row; none if it is neither.
+func rowFields(schema []byte, flattened bool) ([]connectField, error) {
 	var env connectField
 	if err := json.Unmarshal(schema, &env); err != nil {
 		return nil, fmt.Errorf("inline schema: %w", err)
+	}
+	if flattened {
+		return slices.DeleteFunc(env.Fields, func(f connectField) bool { return strings.HasPrefix(f.Field, "__") }), nil
 	}
 	for _, image := range []string{"after", "before"} {
 		for _, f := range env.Fields {

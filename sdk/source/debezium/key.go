@@ -72,7 +72,7 @@ func (d *Decoder) deletedRow(key, value []byte) error {
 			return err
 		}
 	}
-	if d.s.present&hasBefore != 0 && d.keyMissing(&d.s) < 0 {
+	if d.s.present&hasBefore != 0 && d.keyMissing(&d.s, d.lay.before) < 0 {
 		return nil
 	}
 	if len(d.keys) == 0 {
@@ -85,7 +85,7 @@ func (d *Decoder) deletedRow(key, value []byte) error {
 		e.Key = true
 		return &e
 	}
-	if c := d.keyMissing(&d.k); null || c >= 0 {
+	if c := d.keyMissing(&d.k, d.lay.before); null || c >= 0 {
 		name := ""
 		if c >= 0 {
 			name = d.lay.cols[c].field.Name
@@ -96,10 +96,22 @@ func (d *Decoder) deletedRow(key, value []byte) error {
 	return nil
 }
 
-// keyMissing is a key column without a value in s's image before, or -1.
-func (d *Decoder) keyMissing(s *scanner) int {
+// deletedFlat checks a flattened delete, whose row has at least the key.
+func (d *Decoder) deletedFlat() error {
+	name := d.missingKey()
+	if c := d.keyMissing(&d.s, firstColumn); c >= 0 && name == "" {
+		name = d.lay.cols[c].field.Name
+	}
+	if name != "" || len(d.keys) == 0 {
+		return &DecodeError{Byte: -1, Column: name, Msg: "a delete needs the value of every key column"}
+	}
+	return nil
+}
+
+// keyMissing is a key column without a value in the image of s whose first slot is first, or -1.
+func (d *Decoder) keyMissing(s *scanner, first int) int {
 	for w, need := range d.lay.keys {
-		if miss := need &^ s.set[d.lay.before>>6+w]; miss != 0 {
+		if miss := need &^ s.set[first>>6+w]; miss != 0 {
 			return w<<6 + bits.TrailingZeros64(miss)
 		}
 	}

@@ -117,7 +117,7 @@ const (
 	hasKey
 )
 
-func newLayout(cols []column) *layout {
+func newLayout(cols []column, flattened bool) *layout {
 	width := (len(cols) + 63) / 64
 	l := &layout{cols: cols, byName: make(map[string]int, len(cols)), before: firstColumn + 64*width, words: 1 + 2*width}
 	l.full, l.required, l.keys = make([]uint64, width), make([]uint64, width), make([]uint64, width)
@@ -146,7 +146,11 @@ func newLayout(cols []column) *layout {
 	}
 	l.schema = arrow.NewSchema(fields, nil)
 	l.plain = &family{enc: plain, prefix: []byte{}}
-	l.buildValueTree()
+	if flattened {
+		l.buildRowTree()
+	} else {
+		l.buildValueTree()
+	}
 	l.buildKeyTree()
 	return l
 }
@@ -175,6 +179,26 @@ func (l *layout) buildValueTree() {
 	}
 	l.root = envelope(&node{root: true})
 	l.root.addChild("payload", envelope(&node{}))
+	l.root.add(member{name: "schema", slot: slotSchema})
+}
+
+// buildRowTree makes the tree of a flattened message's value: the row's members
+// and, with two underscores before them, the envelope's.
+func (l *layout) buildRowTree() {
+	row := func() *node {
+		n := l.image(hasAfter, firstColumn)
+		for slot, p := range metaPaths {
+			n.mask[0] |= 1 << slot
+			n.add(member{name: "__" + p[1], slot: slot}) // a field of source goes by its own name, too
+			if p[0] != "" {
+				n.add(member{name: "__" + p[0] + "_" + p[1], slot: slot})
+			}
+		}
+		return n
+	}
+	l.root = row()
+	l.root.root = true
+	l.root.addChild("payload", row()) // after the columns: one of this name comes first
 	l.root.add(member{name: "schema", slot: slotSchema})
 }
 

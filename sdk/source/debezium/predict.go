@@ -102,6 +102,7 @@ func (s *scanner) follow(f *family, sh *shape, b []byte) bool {
 		s.num[x.slot] = x.num
 	}
 	s.present = sh.present
+	s.schemaAt = span{}
 	s.depth = 3 // at most: a nested value too deep for it is left to the scanner
 	i := len(f.prefix)
 	for k := range sh.steps {

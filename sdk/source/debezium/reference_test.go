@@ -265,7 +265,7 @@ func refKey(d *Decoder, enc []encoding, key []byte) (any, error) {
 }
 
 func refEncodings(d *Decoder, schema []byte) ([]encoding, error) {
-	fields, err := rowFields(schema)
+	fields, err := rowFields(schema, false)
 	if err != nil {
 		return nil, errRefused
 	}

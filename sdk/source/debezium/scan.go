@@ -1,6 +1,7 @@
 package debezium
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -56,6 +57,7 @@ type newField struct {
 
 // policy says which fields without a column the scanner reports.
 type policy struct {
+	hidden  bool            // not those that start with two underscores
 	nulls   bool            // also those that are null
 	ignore  bool            // only those in untyped
 	untyped map[string]bool // fields known by name only
@@ -245,8 +247,14 @@ func (s *scanner) slot(slot int, b []byte, i int) int {
 	if slot < firstColumn {
 		return s.meta(slot, b, i)
 	}
+	if s.blind() {
+		return s.skip(b, i)
+	}
 	return s.value(slot, b, i)
 }
+
+// blind reports whether columns are not decoded: metadata alone is wanted, or the inline schema must be adopted first.
+func (s *scanner) blind() bool { return s.metaOnly || s.schemaAt.b > 0 }
 
 // child passes over the object m of n, which replaces any earlier one of its name.
 func (s *scanner) child(n *node, m *member, b []byte, i int) int {
@@ -266,7 +274,7 @@ func (s *scanner) child(n *node, m *member, b []byte, i int) int {
 		s.forget(c.image)
 	}
 	switch {
-	case b[i] == '{' && c.image != 0 && (s.metaOnly || s.schemaAt.b > 0):
+	case b[i] == '{' && c.image != 0 && !load && s.blind():
 		s.present |= c.image
 		return s.skip(b, i)
 	case b[i] == '{':
@@ -296,7 +304,7 @@ func (s *scanner) unknown(n *node, b []byte, a, e, i int) int {
 	s.unescape(b[a:e])
 	name := s.scratch[k:]
 	known := s.newsFrom.untyped[string(name)]
-	ignored := s.newsFrom.ignore && !known
+	ignored := s.newsFrom.ignore && !known || s.newsFrom.hidden && bytes.HasPrefix(name, []byte("__")) || s.blind()
 	rec := s.rec
 	s.rec = rec && ignored
 	end := s.skip(b, i)
