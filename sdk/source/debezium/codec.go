@@ -67,13 +67,6 @@ func storeOf(t arrow.DataType) store {
 
 // defaultEncoding is how f is written where no inline schema says so.
 func (c *Config) defaultEncoding(f arrow.Field) (encoding, error) {
-	if c.Time[f.Name] != 0 {
-		switch f.Type.ID() {
-		case arrow.TIMESTAMP, arrow.TIME64, arrow.DATE32:
-		default:
-			return encoding{}, fmt.Errorf("a time encoding is configured but the type is %s", f.Type)
-		}
-	}
 	switch t := f.Type.(type) {
 	case *arrow.Int32Type:
 		return encoding{codec: cInt32}, nil
@@ -97,6 +90,27 @@ func (c *Config) defaultEncoding(f arrow.Field) (encoding, error) {
 		return encoding{cDecText, t.Scale}, nil
 	}
 	return c.defaultTime(f)
+}
+
+// takesTime reports whether Config.Time may name a column of the type.
+func takesTime(t arrow.DataType) bool {
+	switch t.ID() {
+	case arrow.TIMESTAMP, arrow.TIME64, arrow.DATE32:
+		return true
+	}
+	return false
+}
+
+// timeType is the type of a column that is learned although Config.Time names it:
+// a date for Days, a timestamp otherwise. Other columns keep the type t.
+func (c *Config) timeType(column string, t arrow.DataType) arrow.DataType {
+	switch c.Time[column] {
+	case 0:
+		return t
+	case Days:
+		return arrow.FixedWidthTypes.Date32
+	}
+	return timestampUS
 }
 
 // defaultTime is defaultEncoding for dates and times.

@@ -61,7 +61,8 @@ type Config struct {
 	// AllowUnavailable names columns that become null where PostgreSQL sent no value for an unchanged TOASTed column.
 	AllowUnavailable []string
 	// Time says how numbers encode time in columns without inline schema. Default: Micros for timestamps and times, Days for dates.
-	// ISO 8601 text is accepted always; without a zone it is UTC.
+	// ISO 8601 text is accepted always; without a zone it is UTC. A column that is named here
+	// and learned from values is a timestamp[us], or a date32 for Days.
 	Time map[string]TimeEncoding
 	// Decimals says how decimals are written where there is no inline schema.
 	Decimals DecimalEncoding
@@ -95,6 +96,9 @@ func (c *Config) validate() error {
 			return fault.Usagef("table %s: column %s is declared twice", c.Table, f.Name)
 		}
 		seen[f.Name] = true
+		if c.Time[f.Name] != 0 && !takesTime(f.Type) {
+			return fault.Usagef("table %s: column %s: a time encoding is configured but the type is %s", c.Table, f.Name, f.Type)
+		}
 		if _, err := c.defaultEncoding(f); err != nil {
 			return fault.Mark(fault.Usage, fmt.Errorf("table %s: column %s: %w", c.Table, f.Name, err))
 		}

@@ -36,6 +36,10 @@
 // unless [Config].AllowUnavailable names the column: set the table's
 // REPLICA IDENTITY to FULL instead, and Debezium sends the value.
 //
+// Transactions. Batch.Tx is the id in the transaction block; without one it is the
+// source block's GTID or txId, which no marker of the transaction topic bears. Meta.Tx
+// is the transaction block's only.
+//
 // Errors. A message that cannot be decoded yields a [*DecodeError] with the byte
 // and column; Meta is still filled in as long as the message is JSON, so that a
 // planner can count the event in its transaction. A change of the source's

@@ -186,6 +186,9 @@ func (d *Decoder) addField(f connectField) (c column, add bool, err error) {
 	if t == nil {
 		return c, false, d.schemaChange(f.Field, "", f.describe(), hint)
 	}
+	if f.Name == "" && t.ID() == arrow.INT64 {
+		t = d.cfg.timeType(f.Field, t)
+	}
 	c, err = d.column(arrow.Field{Name: f.Field, Type: t, Nullable: f.Optional || d.learned})
 	return c, true, err
 }
@@ -238,7 +241,7 @@ func (d *Decoder) evolve(news []newField) (changed bool, err error) {
 			d.untyped = append(d.untyped, f.name)
 			continue
 		}
-		c, err := d.column(arrow.Field{Name: f.name, Type: t, Nullable: true})
+		c, err := d.column(arrow.Field{Name: f.name, Type: d.cfg.timeType(f.name, t), Nullable: true})
 		if err != nil {
 			return false, fmt.Errorf("table %s: column %s: %w", d.cfg.Table, f.name, err)
 		}

@@ -166,7 +166,7 @@ func (f connectField) columnType(allowDouble bool) (arrow.DataType, string) {
 // fit finds how a column reads values of the field; hint says why it cannot.
 func (c *column) fit(f connectField) (e encoding, hint string) {
 	e = f.encoding()
-	if !c.declared {
+	if !c.declared && !(c.timeGiven && f.Name == "") {
 		t, hint := f.columnType(c.double)
 		if t == nil || !c.holds(t) {
 			return encoding{}, hint

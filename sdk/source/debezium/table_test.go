@@ -352,6 +352,30 @@ func TestFlattened(t *testing.T) {
 	}
 }
 
+// Config.Time makes timestamps and dates of columns that are learned.
+func TestLearnedTimes(t *testing.T) {
+	t.Parallel()
+	d := newDecoder(t, Config{Time: map[string]TimeEncoding{"at": Millis, "day": Days}})
+	for _, m := range []string{
+		`{"op":"c","after":{"at":1700000000000,"day":19675,"n":1}}`,
+		`{"op":"c","after":{"at":"2023-11-14T22:13:20Z","day":"2023-11-14","n":2}}`,
+		string(inlined(`{"type":"int64","field":"at"},{"type":"int32","name":"io.debezium.time.Date","field":"day"},{"type":"int64","field":"n"}`, `{"op":"c","after":{"at":1700000000000,"day":19675,"n":3}}`)),
+	} {
+		if _, err := d.Append(0, nil, []byte(m)); err != nil {
+			t.Fatal(m, err)
+		}
+	}
+	for i, got := range all(flush(t, d)) {
+		if want := fmt.Sprintf("c at=2023-11-14T22:13:20 day=2023-11-14 n=%d", i+1); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	d = newDecoder(t, Config{Time: map[string]TimeEncoding{"at": Millis}})
+	if _, err := d.Append(0, nil, inlined(`{"type":"int64","field":"at"}`, `{"op":"c","after":{"at":1700000000000}}`)); err != nil || d.Schema().Field(0).Type != arrow.DataType(timestampUS) {
+		t.Error(err, d.Schema())
+	}
+}
+
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	d := newDecoder(t, Config{BatchRows: 100})
