@@ -178,8 +178,8 @@ func (a *assembler) buildStruct(n *node, listDef int, t *arrow.StructType, rows,
 			c.Release()
 		}
 	}()
-	for _, f := range t.Fields() {
-		child := findField(n.children, f)
+	for i, f := range t.Fields() {
+		child := n.child(t, i)
 		if child == nil {
 			nothing := array.MakeArrayOfNull(a.mem, f.Type, rows)
 			children = append(children, nothing.Data())

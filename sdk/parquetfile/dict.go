@@ -2,6 +2,8 @@ package parquetfile
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 
 	"github.com/zeebo/xxh3"
 )
@@ -43,7 +45,7 @@ func (d *dictBuilder) add(v []byte) int32 {
 	if 2*d.len() >= len(d.slots) {
 		d.rehash()
 	}
-	h := uint32(xxh3.Hash(v))
+	h := hashText(v)
 	mask := uint32(len(d.slots) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		s := &d.slots[i]
@@ -57,6 +59,24 @@ func (d *dictBuilder) add(v []byte) int32 {
 			return s.id - 1
 		}
 	}
+}
+
+// hashText hashes a text; those of up to 16 bytes, which most dictionaries hold, by one multiplication.
+func hashText(v []byte) uint32 {
+	n := len(v)
+	var a, b uint64
+	switch {
+	case n > 16:
+		return uint32(xxh3.Hash(v))
+	case n >= 8:
+		a, b = binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[n-8:])
+	case n >= 4:
+		a, b = uint64(binary.LittleEndian.Uint32(v)), uint64(binary.LittleEndian.Uint32(v[n-4:]))
+	case n > 0:
+		a, b = uint64(v[0])<<16|uint64(v[n>>1])<<8|uint64(v[n-1]), 0
+	}
+	hi, lo := bits.Mul64(a^0xa0761d6478bd642f^uint64(n), b^0xe7037ed1a0b428db)
+	return uint32((hi ^ lo) >> 11)
 }
 
 func (d *dictBuilder) rehash() {

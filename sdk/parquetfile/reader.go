@@ -103,16 +103,20 @@ func (f *File) NewReader(ctx context.Context, opts ReaderOptions) (*Reader, erro
 
 // choose finds the wanted columns in the file.
 func (r *Reader) choose() error {
-	fields := r.opts.Fields
+	fields, nodes := r.opts.Fields, []*node(nil)
 	if fields == nil {
 		var err error
-		if fields, err = r.byName(); err != nil {
+		if fields, nodes, err = r.byName(); err != nil {
 			return err
+		}
+	} else {
+		for _, want := range fields {
+			nodes = append(nodes, findField(r.file.tree.fields, want))
 		}
 	}
 	out := make([]arrow.Field, len(fields))
 	for i, want := range fields {
-		n := findField(r.file.tree.fields, want)
+		n := nodes[i]
 		if d := slices.Index(r.opts.Dictionaries, want.Name); d >= 0 && plainText(want.Type) {
 			want.Type = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: want.Type}
 		}
@@ -140,12 +144,14 @@ func (r *Reader) choose() error {
 	return nil
 }
 
-func (r *Reader) byName() ([]arrow.Field, error) {
+// byName gives the wanted columns with their nodes.
+func (r *Reader) byName() ([]arrow.Field, []*node, error) {
 	all := r.file.schema.Fields()
 	if r.opts.Columns == nil {
-		return all, nil
+		return all, r.file.tree.fields, nil
 	}
-	out := make([]arrow.Field, 0, len(r.opts.Columns))
+	fields := make([]arrow.Field, 0, len(r.opts.Columns))
+	var nodes []*node
 	for _, name := range r.opts.Columns {
 		i := slices.IndexFunc(all, func(f arrow.Field) bool { return f.Name == name })
 		if i < 0 {
@@ -153,11 +159,22 @@ func (r *Reader) byName() ([]arrow.Field, error) {
 			for _, f := range all {
 				names = append(names, f.Name)
 			}
-			return nil, fault.Usagef("reading parquet: the file has no column %s; it has %s", name, strings.Join(names, ", "))
+			return nil, nil, fault.Usagef("reading parquet: the file has no column %s; it has %s", name, strings.Join(names, ", "))
 		}
-		out = append(out, all[i])
+		fields, nodes = append(fields, all[i]), append(nodes, r.file.tree.fields[i])
 	}
-	return out, nil
+	return fields, nodes, nil
+}
+
+// child gives the node below n of the i-th field of a struct type that n is read as; nil if n lacks it.
+func (n *node) child(t *arrow.StructType, i int) *node {
+	f := t.Field(i)
+	if t.NumFields() == len(n.children) {
+		if c := n.children[i]; c.field.Name == f.Name && fieldID(c.field) == fieldID(f) {
+			return c
+		}
+	}
+	return findField(n.children, f)
 }
 
 // findField gives the node of a field among siblings: by id if both sides have ids, else by name.
@@ -213,8 +230,8 @@ func (r *Reader) nestedLeaves(n *node, want arrow.DataType, into map[int]*leafRe
 // structLeaves plans the wanted fields of a struct. If the file has none of them, some leaf is read for its levels.
 func (r *Reader) structLeaves(n *node, t *arrow.StructType, into map[int]*leafReader) error {
 	before := len(into)
-	for _, f := range t.Fields() {
-		c := findField(n.children, f)
+	for i, f := range t.Fields() {
+		c := n.child(t, i)
 		if c == nil {
 			if !f.Nullable {
 				return fault.Usagef("reading parquet: field %s of column %s is required, but the file does not have it", f.Name, n.field.Name)
