@@ -46,6 +46,14 @@
 // schema that the columns cannot follow yields a [*SchemaChangeError], which wraps
 // [ErrSchemaChange]. Mistakes in Config are usage errors (package fault).
 //
+// Speed. The scanner is one strict pass over any JSON. The predictor in front of it
+// learns what repeats from message to message, compares that at once and parses only
+// the rest; whatever it does not recognise goes to the scanner from the first byte. Neither
+// allocates for an event. One core of the 2-core build machine decodes 2.6 million PostgreSQL
+// events of 620 bytes a second (0.9 million by the scanner alone), 2.1 million with an inline
+// schema, 3.5 KB each: go test -bench Append -cpu 1. Values that are not of the usual form
+// (escapes, decimals of more than 16 digits, nested values) cost some 50 ns more each.
+//
 // Memory. A decoder holds the rows appended since the last Flush, as Arrow
 // columns: for each row about 60 bytes, 8 for each number, 16 for each decimal,
 // and the texts' bytes plus 4. Besides that it keeps the shapes of recent

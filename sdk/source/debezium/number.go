@@ -28,10 +28,10 @@ func smallInt(b []byte, i int) (x int64, end int) {
 		}
 		u = parse8((w - zeros) << (64 - 8*n&63))
 		i += n
-	} else {
+	} else if u, i = parse8(w-zeros), i+8; p[8]-'0' <= 9 {
 		v, n := digits8(binary.LittleEndian.Uint64(p[8:16]))
-		u = parse8(w-zeros)*tens[n] + v
-		if i += 8 + n; n == 8 {
+		u = u*tens[n] + v
+		if i += n; n == 8 && p[16]-'0' <= 9 {
 			v, n = digits8(binary.LittleEndian.Uint64(p[16:24]))
 			if n > 2 {
 				return 0, 0
