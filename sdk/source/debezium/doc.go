@@ -51,8 +51,7 @@
 // the rest; whatever it does not recognise goes to the scanner from the first byte. Neither
 // allocates for an event. One core of the 2-core build machine decodes 2.6 million PostgreSQL
 // events of 620 bytes a second (0.9 million by the scanner alone), 2.1 million with an inline
-// schema, 3.5 KB each: go test -bench Append -cpu 1. Values that are not of the usual form
-// (escapes, decimals of more than 16 digits, nested values) cost some 50 ns more each.
+// schema, 3.5 KB each: go test -bench Append -cpu 1.
 //
 // Memory. A decoder holds the rows appended since the last Flush, as Arrow
 // columns: for each row about 60 bytes, 8 for each number, 16 for each decimal,
