@@ -17,11 +17,10 @@ var ErrNotSorted = errors.New("rows are not in the order that the table states")
 // rowMerger merges sorted streams into one. It checks that each is sorted. Equal rows come in the order of the streams.
 type rowMerger struct {
 	schema    *arrow.Schema
-	sort      []int
 	in        []Batches
 	batchRows int
 
-	order *columns.Order
+	order *rowSorter
 	slots []arrow.RecordBatch // batches that refs name; nil where free
 	dead  []int               // slots that are free after the next gather
 	free  []int
@@ -36,7 +35,7 @@ type mergeHead struct {
 }
 
 func newRowMerger(schema *arrow.Schema, sort []int, in []Batches, batchRows int) *rowMerger {
-	return &rowMerger{schema: schema, sort: sort, in: in, batchRows: batchRows, order: columns.NewOrder(), heads: make([]mergeHead, len(in))}
+	return &rowMerger{schema: schema, in: in, batchRows: batchRows, order: newRowSorter(nil, sort), heads: make([]mergeHead, len(in))}
 }
 
 func (m *rowMerger) Schema() *arrow.Schema { return m.schema }
@@ -48,7 +47,7 @@ func (m *rowMerger) ref(stream int) columns.Ref {
 
 // less orders streams by their first rows.
 func (m *rowMerger) less(a, b int) bool {
-	if c := m.order.Compare(m.ref(a), m.ref(b)); c != 0 {
+	if c := m.order.compare(m.ref(a), m.ref(b)); c != 0 {
 		return c < 0
 	}
 	return a < b
@@ -71,12 +70,11 @@ func (m *rowMerger) load(ctx context.Context, stream int) (ok bool, err error) {
 	slot := len(m.slots)
 	if n := len(m.free); n > 0 {
 		slot, m.free = m.free[n-1], m.free[:n-1]
-		m.order.Replace(slot, pick(rec, m.sort))
 		m.slots[slot] = rec
 	} else {
-		m.order.Add(pick(rec, m.sort))
 		m.slots = append(m.slots, rec)
 	}
+	m.order.put(slot, rec)
 	old := m.heads[stream]
 	m.heads[stream] = mergeHead{slot: slot, rows: int(rec.NumRows())}
 	return true, m.check(stream, old)
@@ -92,7 +90,7 @@ func (m *rowMerger) check(stream int, old mergeHead) error {
 	}
 	for r := from; r < h.rows; r++ {
 		at := columns.Ref{Batch: uint32(h.slot), Row: uint32(r)}
-		if m.order.Compare(last, at) > 0 {
+		if m.order.compare(last, at) > 0 {
 			name := ""
 			if n, ok := m.in[stream].(interface{ Name() string }); ok {
 				name = " of " + n.Name()

@@ -249,8 +249,7 @@ func (w *FileWriter) finish(ctx context.Context) error {
 		}
 		return w.eachBucket(ctx, w.spill.buckets(), func(ctx context.Context, b int) error { return w.mergeBucket(ctx, b) })
 	}
-	refs := w.refsByBucket()
-	order := w.order()
+	refs, order := w.refsByBucket(), w.order()
 	return w.eachBucket(ctx, slices.Sorted(maps.Keys(refs)), func(ctx context.Context, b int) error {
 		files := &bucketFiles{w: w, bucket: b}
 		defer files.abort()
@@ -308,33 +307,21 @@ func (w *FileWriter) refsByBucket() map[int][]columns.Ref {
 	return out
 }
 
-// order is the table's sort order over the set, nil if it has none.
-func (w *FileWriter) order() *columns.Order {
+// order sorts by the table's sort order over the set; nil if it has none.
+func (w *FileWriter) order() *rowSorter {
 	if len(w.sort) == 0 {
 		return nil
 	}
-	o := columns.NewOrder()
-	for _, r := range w.set {
-		o.Add(pick(r, w.sort))
-	}
-	return o
-}
-
-func pick(r arrow.RecordBatch, cols []int) []arrow.Array {
-	out := make([]arrow.Array, len(cols))
-	for i, c := range cols {
-		out[i] = r.Column(c)
-	}
-	return out
+	return newRowSorter(w.set, w.sort)
 }
 
 // gatherRows is how many rows are gathered into one batch on their way to a file.
 const gatherRows = 1 << 14
 
 // gather sorts refs and passes their rows on in batches, which out must not keep.
-func (w *FileWriter) gather(ctx context.Context, order *columns.Order, refs []columns.Ref, out func(context.Context, arrow.RecordBatch) error) error {
+func (w *FileWriter) gather(ctx context.Context, order *rowSorter, refs []columns.Ref, out func(context.Context, arrow.RecordBatch) error) error {
 	if order != nil {
-		order.Sort(refs)
+		order.sort(refs)
 	}
 	for len(refs) > 0 {
 		n := min(len(refs), gatherRows)

@@ -423,3 +423,24 @@ func BenchmarkSmallEpoch(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBucketedWrite writes a million rows into a bucketed, sorted table.
+func BenchmarkBucketedWrite(b *testing.B) {
+	for _, memory := range []int64{0, 16 << 20} {
+		b.Run(fmt.Sprint("memory=", memory), func(b *testing.B) {
+			l := openTestLake(b)
+			to := makePostings(b, l, postingSpec(16, true))
+			var recs []arrow.RecordBatch
+			for i := range 16 {
+				recs = append(recs, postingRows(i<<16, 1<<16))
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n++
+				writeRows(b, l, to, WriterOptions{EpochID: "e", Nonce: fmt.Sprint(n), MemoryBytes: memory, TempDir: b.TempDir()}, recs...)
+			}
+			b.ReportMetric(float64(n)*16*65536/b.Elapsed().Seconds()/1e6, "Mrows/s")
+		})
+	}
+}
