@@ -32,7 +32,7 @@ type fetcher struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	ahead  chan fetched // nil if nothing is under way
-	bufs   [2]*[]byte // from chunkBuffers
+	bufs   [2]*[]byte   // from chunkBuffers
 	turn   int
 }
 

@@ -25,8 +25,8 @@ type pageReader struct {
 	vals   pageValues
 
 	dict  texts
-	fixed []byte // dictionary of fixed-size values
-	has   bool   // the chunk has a dictionary
+	fixed []byte  // dictionary of fixed-size values
+	has   bool    // the chunk has a dictionary
 	out   *[]byte // decompressed page, from pageBuffers
 }
 

@@ -158,7 +158,7 @@ type pageHeader struct {
 	values, rows     int
 	nulls            int
 	encoding         format.Encoding
-	defLen, repLen   int  // of a version 2 page
+	defLen, repLen   int // of a version 2 page
 	defEnc, repEnc   format.Encoding
 	uncompressedBody bool // a version 2 page that is stored as it is
 }

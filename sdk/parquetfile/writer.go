@@ -359,7 +359,7 @@ func (w *Writer) finish() error {
 // describe fills what is the same in every footer of the writer.
 func (w *Writer) describe() {
 	w.meta.Version = 2
-	w.meta.CreatedBy = "millrace"
+	w.meta.CreatedBy = createdBy
 	w.meta.Schema = w.tree.elements()
 	for range w.cols {
 		w.meta.ColumnOrders = append(w.meta.ColumnOrders, format.ColumnOrder{Value: &format.TypeDefinedOrder{}})
@@ -372,3 +372,6 @@ func (w *Writer) describe() {
 	})
 	w.meta.Schema = slices.Clip(w.meta.Schema)
 }
+
+// createdBy is what the footers of this package's files name as their writer.
+const createdBy = "millrace"
