@@ -220,16 +220,19 @@ func (d *decoder) string() ([]byte, error) {
 	}
 	start := d.pos
 	d.pos++
+	escaped, high := false, byte(0)
 	for d.pos < len(d.data) {
 		switch c := d.data[d.pos]; {
 		case c == '"':
 			d.pos++
-			return d.data[start:d.pos], d.check(start)
+			return d.data[start:d.pos], d.check(start, escaped, high >= 0x80)
 		case c == '\\':
+			escaped = true
 			d.pos += 2
 		case c < 0x20:
 			return nil, d.fail("a control character in a string")
 		default:
+			high |= c
 			d.pos++
 		}
 	}
@@ -238,12 +241,12 @@ func (d *decoder) string() ([]byte, error) {
 }
 
 // check makes sure that the string that began at start is well-formed.
-func (d *decoder) check(start int) error {
+func (d *decoder) check(start int, escaped, high bool) error {
 	raw := d.data[start:d.pos]
-	if !utf8.Valid(raw) {
+	if (high || escaped) && !utf8.Valid(raw) {
 		return d.fail("a string that is not valid UTF-8")
 	}
-	if bytes.IndexByte(raw, '\\') < 0 {
+	if !escaped {
 		return nil
 	}
 	keep := len(d.text)

@@ -51,7 +51,7 @@ func TestContractUnderFaults(t *testing.T) {
 		}
 	})
 	opts := options(p.Endpoint())
-	opts.TryTimeout = 300 * time.Millisecond
+	opts.TryTimeout, opts.MaxBackoff = 300*time.Millisecond, 4*time.Millisecond
 	contract(t, opts)
 }
 
