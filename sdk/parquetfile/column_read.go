@@ -71,7 +71,7 @@ func (c *leafReader) begin(n int) {
 	}
 	switch c.plan.kind {
 	case planText:
-		c.text = texts{offs: make([]int32, 1, n+1), data: make([]byte, 0, c.before+c.before/16+4*textSlack)}
+		c.text.start(c.mem, n, c.before+c.before/16+4*textSlack)
 	case planTextDecimal:
 		c.text.reset()
 	}
@@ -82,6 +82,7 @@ func (c *leafReader) dropBuffer() {
 		c.buf.Release()
 		c.buf = nil
 	}
+	c.text.drop()
 }
 
 // levels takes k rows' definition levels and says how many have a value. The bitmap is begun at the first null.
@@ -178,11 +179,11 @@ func (c *leafReader) array(n int, valid *memory.Buffer) (arrow.Array, error) {
 	case planText:
 		c.before = len(c.text.data)
 		if bits != nil {
-			c.text.offs = grownKeep(c.text.offs, n+1)
+			c.text.growOffsets(n + 1)
 			spreadOffsets(c.text.offs, bits, n, c.dense)
 		}
-		bufs = []*memory.Buffer{valid, c.wrap(raw(c.text.offs)), c.wrap(c.text.data)}
-		c.text = texts{}
+		offs, data := c.text.buffers()
+		bufs = []*memory.Buffer{valid, offs, data}
 	case planIndexed:
 		c.buf.Resize(4 * n)
 		if bits != nil {

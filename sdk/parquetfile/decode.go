@@ -22,7 +22,8 @@ type pageValues struct {
 	split   []byte              // BYTE_STREAM_SPLIT: the whole page
 	splitAt int
 
-	idx []int32 // scratch
+	idx     []int32 // scratch
+	skipped texts   // scratch
 }
 
 func (p *pageValues) reset(l *leaf, enc format.Encoding, src []byte) error {

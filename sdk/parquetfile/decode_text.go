@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -12,10 +13,65 @@ import (
 type texts struct {
 	offs []int32
 	data []byte
+	// What offs and data are views of, where they become an array; else they are on Go's heap.
+	offsBuf, dataBuf *memory.Buffer
 }
 
 func (t *texts) reset() {
 	t.offs, t.data = append(t.offs[:0], 0), t.data[:0]
+}
+
+// start takes memory for n texts of about size bytes in all.
+func (t *texts) start(mem memory.Allocator, n, size int) {
+	t.offsBuf, t.dataBuf = memory.NewResizableBuffer(mem), memory.NewResizableBuffer(mem)
+	t.offsBuf.Resize(4*n + 4)
+	t.dataBuf.Resize(size)
+	t.offs, t.data = as4(t.offsBuf.Bytes())[:1], t.dataBuf.Bytes()[:0]
+	t.offs[0] = 0
+}
+
+// drop gives the memory back.
+func (t *texts) drop() {
+	if t.offsBuf != nil {
+		t.offsBuf.Release()
+		t.dataBuf.Release()
+		*t = texts{}
+	}
+}
+
+// buffers hands the memory over.
+func (t *texts) buffers() (offs, data *memory.Buffer) {
+	offs, data = t.offsBuf, t.dataBuf
+	offs.ResizeNoShrink(4 * len(t.offs))
+	data.ResizeNoShrink(len(t.data))
+	*t = texts{}
+	return offs, data
+}
+
+// growOffsets gives room for n offsets in all.
+func (t *texts) growOffsets(n int) {
+	if t.offsBuf == nil {
+		t.offs = grownKeep(t.offs, n)
+		return
+	}
+	if n > cap(t.offs) {
+		t.offsBuf.Resize(4 * max(n, 2*cap(t.offs)))
+		t.offs = as4(t.offsBuf.Bytes())
+	}
+	t.offs = t.offs[:n]
+}
+
+// growData gives room for n bytes in all.
+func (t *texts) growData(n int) {
+	if t.dataBuf == nil {
+		t.data = grownKeep(t.data, n)
+		return
+	}
+	if n > cap(t.data) {
+		t.dataBuf.Resize(max(n, 2*cap(t.data)))
+		t.data = t.dataBuf.Bytes()
+	}
+	t.data = t.data[:n]
 }
 
 func (t *texts) len() int { return len(t.offs) - 1 }
@@ -47,15 +103,18 @@ func (p *pageValues) texts(t *texts, dict *texts, n int) error {
 		if err := t.room(len(v)); err != nil {
 			return err
 		}
-		t.data = append(t.data, v...)
-		t.offs = append(t.offs, int32(len(t.data)))
+		w, at := len(t.data), len(t.offs)
+		t.growData(w + len(v))
+		copy(t.data[w:], v)
+		t.growOffsets(at + 1)
+		t.offs[at] = int32(len(t.data))
 	}
 	return nil
 }
 
 func (p *pageValues) textsPlain(t *texts, n int) error {
 	at, w := len(t.offs), len(t.data)
-	t.offs = grownKeep(t.offs, at+n)
+	t.growOffsets(at + n)
 	size, err := plainSize(p.src, n)
 	if err != nil {
 		return err
@@ -63,7 +122,7 @@ func (p *pageValues) textsPlain(t *texts, n int) error {
 	if err := t.room(size - 4*n); err != nil {
 		return err
 	}
-	t.data = grownKeep(t.data, w+size-4*n+textSlack)
+	t.growData(w + size - 4*n + textSlack)
 	offs, data, src := t.offs[at:], t.data, p.src[:size]
 	for i := range offs {
 		size := int(binary.LittleEndian.Uint32(src))
@@ -98,7 +157,7 @@ func plainSize(src []byte, n int) (int, error) {
 
 func (p *pageValues) textsByLength(t *texts, n int) error {
 	at := len(t.offs)
-	t.offs = grownKeep(t.offs, at+n)
+	t.growOffsets(at + n)
 	offs := t.offs[at:]
 	if err := p.d32.decode(offs); err != nil {
 		return err
@@ -118,7 +177,8 @@ func (p *pageValues) textsByLength(t *texts, n int) error {
 	if err := t.room(int(total)); err != nil {
 		return err
 	}
-	t.data = append(t.data, p.src[:total]...)
+	t.growData(int(base + total))
+	copy(t.data[base:], p.src[:total])
 	p.src = p.src[total:]
 	return nil
 }
@@ -136,8 +196,8 @@ func (p *pageValues) textsIndexed(t *texts, dict *texts, n int) error {
 		return err
 	}
 	at, w := len(t.offs), len(t.data)
-	t.offs = grownKeep(t.offs, at+n)
-	t.data = grownKeep(t.data, w+total+textSlack)
+	t.growOffsets(at + n)
+	t.growData(w + total + textSlack)
 	offs, data := t.offs[at:], t.data
 	from := dict.data[:len(dict.data)+textSlack]
 	for i, x := range p.idx {

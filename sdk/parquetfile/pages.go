@@ -87,23 +87,31 @@ func (p *pageReader) nextPage() error {
 	}
 }
 
-// read takes the next page's header and its stored body.
-func (p *pageReader) read(h *pageHeader) ([]byte, error) {
-	var n int
+// header parses the next page's header and says how long it is.
+func (p *pageReader) header(h *pageHeader) (int, error) {
 	for want := 512; ; want *= 16 {
 		b, err := p.src.peek(want)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		if n, err = readPageHeader(b, h); err == nil {
-			break
+		n, err := readPageHeader(b, h)
+		if err == nil {
+			return n, nil
 		}
 		if len(b) < want {
 			if len(b) == 0 {
-				return nil, fmt.Errorf("the column chunk ends with %d values missing: %w", p.left, ErrCorrupt)
+				return 0, fmt.Errorf("the column chunk ends with %d values missing: %w", p.left, ErrCorrupt)
 			}
-			return nil, err
+			return 0, err
 		}
+	}
+}
+
+// read takes the next page's header and its stored body.
+func (p *pageReader) read(h *pageHeader) ([]byte, error) {
+	n, err := p.header(h)
+	if err != nil {
+		return nil, err
 	}
 	b, err := p.src.peek(n + h.packed)
 	if err != nil {

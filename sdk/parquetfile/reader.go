@@ -33,6 +33,8 @@ type ReaderOptions struct {
 	// PrefetchBytes bounds the stored bytes of two row groups' columns, one being decoded and one read
 	// ahead. Row groups larger than half of it are read in pieces, not ahead. 0: 128 MiB.
 	PrefetchBytes int64
+	// Where, if set, leaves out batches without any wanted row.
+	Where *Where
 	// Allocator is where batches' buffers come from. nil: Go's heap.
 	Allocator memory.Allocator
 }
@@ -60,6 +62,8 @@ type Reader struct {
 
 	group int   // index in opts.RowGroups of the open row group, -1 before the first
 	left  int64 // its rows still to come
+	row   int64 // of the file, of the last batch's first row
+	end   int64 // row of the file at which the next batch begins
 	err   error
 }
 
@@ -69,6 +73,7 @@ type readColumn struct {
 	leaves map[int]*leafReader // of a nested column
 	flat   *leafReader
 	nulls  arrow.Array
+	owed   int // rows to pass over before the next that is read
 }
 
 // Open opens a file and a reader of it.
@@ -96,6 +101,11 @@ func (f *File) NewReader(ctx context.Context, opts ReaderOptions) (*Reader, erro
 	}
 	if err := r.choose(); err != nil {
 		return nil, err
+	}
+	if opts.Where != nil {
+		if err := opts.Where.validate(len(r.cols)); err != nil {
+			return nil, err
+		}
 	}
 	r.fetch = newFetcher(ctx, f.r)
 	return r, nil
@@ -263,6 +273,9 @@ func (r *Reader) Next() (arrow.RecordBatch, error) {
 		return nil, r.err
 	}
 	rec, err := r.next()
+	for rec == nil && err == nil { // no row was wanted
+		rec, err = r.next()
+	}
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			err = fmt.Errorf("reading parquet: %w", err)
@@ -282,24 +295,45 @@ func (r *Reader) next() (rec arrow.RecordBatch, err error) {
 		}
 	}
 	n := int(min(r.left, int64(r.opts.BatchRows)))
+	defer func() {
+		if p := recover(); p != nil { // the unpackers are not ours; their panics on damaged input end here
+			rec, err = nil, fmt.Errorf("row group %d: %v: %w", r.opts.RowGroups[r.group], p, ErrCorrupt)
+		}
+	}()
+	r.left -= int64(n)
+	r.row, r.end = r.end, r.end+int64(n)
+	if r.opts.Where != nil {
+		return r.filtered(n)
+	}
 	cols := make([]arrow.Array, 0, len(r.cols))
 	defer func() {
 		for _, c := range cols {
 			c.Release()
 		}
-		if p := recover(); p != nil { // the unpackers are not ours; their panics on damaged input end here
-			rec, err = nil, fmt.Errorf("row group %d: %v: %w", r.opts.RowGroups[r.group], p, ErrCorrupt)
-		}
 	}()
 	for i := range r.cols {
-		a, err := r.cols[i].read(n, r.schema.Field(i).Type, r.opts.Allocator)
+		a, err := r.column(i, n)
 		if err != nil {
-			return nil, fmt.Errorf("row group %d, column %s: %w", r.opts.RowGroups[r.group], r.schema.Field(i).Name, err)
+			return nil, err
 		}
 		cols = append(cols, a)
 	}
-	r.left -= int64(n)
 	return array.NewRecordBatch(r.schema, cols, int64(n)), nil
+}
+
+// column reads the next n rows of a column, after those that it owes.
+func (r *Reader) column(i, n int) (arrow.Array, error) {
+	c := &r.cols[i]
+	err := c.skip(c.owed)
+	c.owed = 0
+	var a arrow.Array
+	if err == nil {
+		a, err = c.read(n, r.schema.Field(i).Type, r.opts.Allocator)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("row group %d, column %s: %w", r.opts.RowGroups[r.group], r.schema.Field(i).Name, err)
+	}
+	return a, nil
 }
 
 func (c *readColumn) read(n int, typ arrow.DataType, mem memory.Allocator) (arrow.Array, error) {
@@ -326,11 +360,17 @@ func (c *readColumn) read(n int, typ arrow.DataType, mem memory.Allocator) (arro
 	return a.build(c.node, 0, typ)
 }
 
+// Row is the position in the file, counted from 0 over all row groups, of the first row of the batch that Next gave last.
+func (r *Reader) Row() int64 { return r.row }
+
 // openGroup starts the next row group, and the reading of the one after it.
 func (r *Reader) openGroup() error {
 	r.group++
 	rg := &r.file.meta.RowGroups[r.opts.RowGroups[r.group]]
-	r.left = rg.NumRows
+	r.left, r.end = rg.NumRows, 0
+	for i := range r.opts.RowGroups[r.group] {
+		r.end += r.file.meta.RowGroups[i].NumRows
+	}
 	ranges, small := r.ranges(r.group)
 	var got fetched
 	if small {
@@ -355,6 +395,9 @@ func (r *Reader) openGroup() error {
 		}
 		l.pages.startChunk(m, src)
 		l.index.startChunk()
+	}
+	for i := range r.cols {
+		r.cols[i].owed = 0
 	}
 	return nil
 }
