@@ -170,60 +170,79 @@ func (s *scanner) tooLong() (record, error) {
 // quotedEnd is the length of the next record, its break included, minding
 // quotes; -1 if it has no end within max bytes or before the file's.
 func (s *scanner) quotedEnd() (end int, lines int64, err error) {
-	i, inside, start := 0, false, true
-	lines = 1
+	w := walker{start: true, lines: 1}
 	for {
-		b := s.held()
-		for i < len(b) {
-			c := b[i]
-			if inside {
-				switch {
-				case s.escape != 0 && c == s.escape || s.escape == 0 && c == s.quote && i+1 < len(b) && b[i+1] == s.quote:
-					if i+1 == len(b) && !s.eof {
-						goto refill // what is escaped is not here yet
-					}
-					if i+1 < len(b) && b[i+1] == '\n' {
-						lines++
-					}
-					i += 2
-					continue
-				case c == s.quote:
-					if s.escape == 0 && i+1 == len(b) && !s.eof {
-						goto refill // closed, or doubled
-					}
-					inside = false
-				case c == '\n':
-					lines++
-				}
-				i++
-				continue
-			}
-			switch {
-			case c == '\n':
-				if i+1 > s.max {
-					return -1, 0, nil
-				}
-				return i + 1, lines, nil
-			case start && c == s.quote:
-				inside, start = true, false
-			case c == s.delim:
-				start = true
-			case !(start && s.trim && (c == ' ' || c == '\t')):
-				start = false
-			}
-			i++
+		held := s.held()
+		if end := s.walk(&w, held); end > s.max {
+			return -1, 0, nil
+		} else if end > 0 {
+			return end, w.lines, nil
 		}
-	refill:
 		switch {
 		case s.err != nil:
 			return 0, 0, s.err
-		case s.eof && inside, i >= s.max && !s.eof, len(b) > s.max && s.eof:
+		case s.eof && (w.inside || len(held) > s.max), !s.eof && w.at >= s.max:
 			return -1, 0, nil
 		case s.eof:
-			return len(b), lines, nil
+			return len(held), w.lines, nil
 		}
 		s.more()
 	}
+}
+
+// walker is how far a record has been looked through.
+type walker struct {
+	at     int
+	inside bool // of quotes
+	start  bool // of a field
+	lines  int64
+}
+
+// walk goes on through a record and returns its length, or 0 where what is held ends before it does.
+func (s *scanner) walk(w *walker, held []byte) int {
+	for w.at < len(held) {
+		if w.inside {
+			if !s.quoted(w, held) {
+				return 0
+			}
+			continue
+		}
+		c := held[w.at]
+		w.at++
+		switch {
+		case c == '\n':
+			return w.at
+		case w.start && c == s.quote:
+			w.inside, w.start = true, false
+		case c == s.delim:
+			w.start = true
+		case !s.trim || c != ' ' && c != '\t':
+			w.start = false
+		}
+	}
+	return 0
+}
+
+// quoted passes over a character inside quotes, with what it escapes; false if that is not here yet.
+func (s *scanner) quoted(w *walker, held []byte) bool {
+	c := held[w.at]
+	pair := c == s.escape && s.escape != 0 || c == s.quote && s.escape == 0
+	switch {
+	case pair && w.at+1 == len(held) && !s.eof:
+		return false
+	case pair && w.at+1 < len(held) && (s.escape != 0 || held[w.at+1] == s.quote):
+		if held[w.at+1] == '\n' {
+			w.lines++
+		}
+		w.at += 2
+		return true
+	case c == s.quote:
+		w.inside = false
+	case c == '\n':
+		w.lines++
+	}
+	w.at++
+	return true
 }
 
 // blankLines returns how many blank lines were passed over, and forgets them.

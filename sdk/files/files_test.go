@@ -78,8 +78,12 @@ func TestStream(t *testing.T) {
 	if got, err := io.ReadAll(in); len(got) != 1<<20 || !errors.Is(err, storage.ErrTruncated) {
 		t.Errorf("%d bytes, %v, want one chunk and ErrTruncated", len(got), err)
 	}
+	whole, err := s.Open(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancelled := files.Stream(ctx, r, 0)
+	cancelled := files.Stream(ctx, whole, 0)
 	cancel()
 	if _, err := io.ReadAll(cancelled); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled stream ends with %v, not as if the object did", err)

@@ -51,7 +51,7 @@ type stream struct {
 // fill owns r until the stream is closed.
 func (s *stream) fill(ctx context.Context, r storage.Reader, off int64) {
 	defer close(s.ready)
-	for off < r.Size() {
+	for off < r.Size() && ctx.Err() == nil {
 		var buf []byte
 		select {
 		case buf = <-s.free:
