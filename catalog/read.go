@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/millrace/millrace/catalog/internal/columns"
 	"github.com/millrace/millrace/sdk/fault"
@@ -26,6 +27,9 @@ type ReadOptions struct {
 	BatchRows int
 	// PrefetchBytes bounds the stored bytes that are held of all open files together. 0: 128 MiB.
 	PrefetchBytes int64
+	// Allocator is where batches' buffers come from; nil: Go's heap. A parquetfile.Recycler spares a scan that keeps no values much work.
+	// Rows that had to be copied (merged, or beside deleted ones) are on Go's heap in any case.
+	Allocator memory.Allocator
 	// Parallelism is how many files are decoded at once where MergeBy opens all of them. 0: 2.
 	Parallelism int
 }
@@ -139,20 +143,14 @@ func (s *splitReader) read(ctx context.Context, f ScanFile, prefetch int64, out 
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFile()) }()
-	groups := f.RowGroups
-	if groups == nil {
-		for i := range pf.RowGroups() {
-			groups = append(groups, i)
-		}
-	}
 	r, err := pf.NewReader(ctx, parquetfile.ReaderOptions{
-		Fields: s.schema.Fields(), RowGroups: groups, BatchRows: s.opts.BatchRows, PrefetchBytes: prefetch,
+		Fields: s.schema.Fields(), RowGroups: f.RowGroups, BatchRows: s.opts.BatchRows, PrefetchBytes: prefetch, Allocator: s.opts.Allocator,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	rows := newPositions(pf, groups, s.deleted[f.Path])
+	deleted := s.deleted[f.Path]
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -164,7 +162,7 @@ func (s *splitReader) read(ctx context.Context, f ScanFile, prefetch int64, out 
 		if err != nil {
 			return err
 		}
-		if rec, err = rows.live(rec); err != nil {
+		if rec, err = liveRows(rec, r.Row(), deleted); err != nil {
 			return err
 		}
 		if rec == nil {

@@ -100,41 +100,12 @@ func collectDeletes(rec arrow.RecordBatch, wanted map[string]bool, into map[stri
 	}
 }
 
-// positions knows where in its file each batch lies, and which of its rows are deleted.
-type positions struct {
-	starts  []int64 // of the row groups that are read
-	rows    []int64
-	group   int
-	at      int64   // rows of the group that were read
-	deleted []int64 // sorted
-}
-
-func newPositions(f *parquetfile.File, groups []int, deleted []int64) *positions {
-	p := &positions{deleted: deleted}
-	var starts []int64
-	at := int64(0)
-	all := f.RowGroups()
-	for _, g := range all {
-		starts = append(starts, at)
-		at += g.Rows
-	}
-	for _, g := range groups {
-		if g >= 0 && g < len(all) && all[g].Rows > 0 {
-			p.starts, p.rows = append(p.starts, starts[g]), append(p.rows, all[g].Rows)
-		}
-	}
-	return p
-}
-
-// live leaves the deleted rows out of the next batch, which it takes over. It is nil if none are left.
-func (p *positions) live(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
-	from := p.starts[p.group] + p.at
+// liveRows leaves the deleted rows out of a batch that begins at a row of its file, and takes the batch over. deleted are
+// the sorted positions of the file's deleted rows. It is nil if none are left.
+func liveRows(rec arrow.RecordBatch, from int64, deleted []int64) (arrow.RecordBatch, error) {
 	n := rec.NumRows()
-	if p.at += n; p.at >= p.rows[p.group] {
-		p.group, p.at = p.group+1, 0
-	}
-	lo, _ := slices.BinarySearch(p.deleted, from)
-	hi, _ := slices.BinarySearch(p.deleted, from+n)
+	lo, _ := slices.BinarySearch(deleted, from)
+	hi, _ := slices.BinarySearch(deleted, from+n)
 	if lo == hi {
 		return rec, nil
 	}
@@ -143,7 +114,7 @@ func (p *positions) live(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 		return nil, nil
 	}
 	refs := make([]columns.Ref, 0, n-int64(hi-lo))
-	gone := p.deleted[lo:hi]
+	gone := deleted[lo:hi]
 	for i := range n {
 		if len(gone) > 0 && gone[0] == from+i {
 			gone = gone[1:]

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/sdk/parquetfile"
 )
 
 // threads is how many threads each engine may use.
@@ -57,8 +58,9 @@ func scanMillrace(ctx context.Context, dir string, sc scenario) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
+	mem := parquetfile.NewRecycler(0)
 	return inParallel(ctx, sc, len(plan.Splits), func(ctx context.Context, i int, each func(arrow.RecordBatch) error) error {
-		s, err := l.OpenSplit(ctx, plan.Schema, plan.Splits[i], catalog.ReadOptions{})
+		s, err := l.OpenSplit(ctx, plan.Schema, plan.Splits[i], catalog.ReadOptions{Allocator: mem})
 		if err != nil {
 			return err
 		}
