@@ -13,7 +13,7 @@ import (
 type Reject struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset"`         // of its first byte in the (decompressed) file
-	Line   int64  `json:"line,omitempty"` // of its first line, from 1; 0 in a split that does not begin the file
+	Line   int64  `json:"line,omitempty"` // of its first line, from 1; 0 where it is not known: in a JSON array, or a split that does not begin the file
 	Reason string `json:"reason"`         // with the column, where one is to blame
 	Raw    []byte `json:"raw"`            // the record's bytes, at most MaxRaw
 }
