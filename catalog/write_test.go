@@ -444,3 +444,28 @@ func BenchmarkBucketedWrite(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMergeRead merges eight sorted files of one bucket, whose keys interleave.
+func BenchmarkMergeRead(b *testing.B) {
+	ctx := context.Background()
+	l := openTestLake(b)
+	to := makePostings(b, l, postingSpec(1, true))
+	var split ScanSplit
+	for i := range 8 {
+		for _, f := range writeRows(b, l, to, WriterOptions{EpochID: "e", Nonce: fmt.Sprint(i)}, postingRows(i<<17, 1<<17)) {
+			split.Files = append(split.Files, ScanFile{Path: f.Path, Sorted: true})
+		}
+	}
+	rows := int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := l.OpenSplit(ctx, to.Spec.Schema, split, ReadOptions{MergeBy: to.Spec.SortBy})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := EachBatch(ctx, s, func(r arrow.RecordBatch) error { rows += r.NumRows(); return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds()/1e6, "Mrows/s")
+}

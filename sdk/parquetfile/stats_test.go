@@ -2,6 +2,7 @@ package parquetfile_test
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -124,6 +125,22 @@ func TestNullColumnsCostNothing(t *testing.T) {
 		if s := stats.Columns[0]; s.Bytes > 1000 || s.Nulls != 1<<20 {
 			t.Errorf("%s: %d nulls in %d bytes", typ, s.Nulls, s.Bytes)
 		}
+	}
+}
+
+// TestCodecSizes: hexadecimal keys, in which nothing repeats, shrink by ZstdSmall only.
+func TestCodecSizes(t *testing.T) {
+	t.Parallel()
+	schema, recs := column(arrow.BinaryTypes.String, false, func(b array.Builder) {
+		r := rng(99)
+		for range 50000 {
+			b.(*array.StringBuilder).Append(fmt.Sprintf("%016x", r.next()))
+		}
+	})
+	_, fast := write(t, schema, recs, parquetfile.WriterOptions{})
+	_, small := write(t, schema, recs, parquetfile.WriterOptions{Codec: parquetfile.ZstdSmall})
+	if 10*small.Bytes > 6*fast.Bytes {
+		t.Errorf("%d bytes small, %d fast", small.Bytes, fast.Bytes)
 	}
 }
 

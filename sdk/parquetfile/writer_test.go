@@ -107,6 +107,6 @@ func drawOptions(t *rapid.T) parquetfile.WriterOptions {
 		RowGroupRows:  rapid.SampledFrom([]int64{0, 100, 4096}).Draw(t, "row group rows"),
 		RowGroupBytes: rapid.SampledFrom([]int64{0, 10000}).Draw(t, "row group bytes"),
 		PageBytes:     rapid.SampledFrom([]int{0, 1000}).Draw(t, "page bytes"),
-		Codec:         rapid.SampledFrom([]parquetfile.Codec{parquetfile.Zstd, parquetfile.Snappy, parquetfile.Uncompressed}).Draw(t, "codec"),
+		Codec:         rapid.SampledFrom([]parquetfile.Codec{parquetfile.Zstd, parquetfile.Snappy, parquetfile.Uncompressed, parquetfile.ZstdSmall}).Draw(t, "codec"),
 	}
 }
