@@ -126,7 +126,7 @@ func (t *Tracker) markersPassed(i, k int) bool {
 	left := t.markerShards()
 	seen := map[int32]bool{}
 	for n := len(w) - 1; n > k && left > 0; n-- {
-		if y := t.marked(w[n].tx); y != nil && y.begin && !seen[y.marker] {
+		if y := t.marked(&w[n]); y != nil && y.begin && !seen[y.marker] {
 			seen[y.marker] = true
 			left--
 		}

@@ -24,7 +24,8 @@
 // relies on the producer having written a transaction's events to all shards
 // before the sample is taken. A producer that retries one partition for longer
 // than that, while it already writes later transactions to others, can tear
-// a transaction apart. Where that matters, use the transaction topic.
+// a transaction apart; so can one that dies in the middle of a transaction and sends a
+// heartbeat when it starts again, before the rest. Where that matters, use the transaction topic.
 //
 // Always: events outside any transaction, and snapshot reads, are complete at once.
 //
@@ -40,8 +41,9 @@
 // restored or replaced server) is followed, not dropped. Duplicates are left out of the cut's
 // ranges and counted. Keys are only compared where they follow the commit
 // order: an event whose [Key] is zero, or equal to the mark without a number of its own,
-// is never a duplicate by its key. Markers that are sent again open a second instance
-// of their transaction, which needs its (duplicate) events as the first did.
+// is never a duplicate by its key. Where a
+// redelivery of a complete transaction arrives in parts (its duplicates in one window, its markers in the
+// next), the later parts wait for nothing; if the reader restarts in between, they wait up to 30 times Options.Grace.
 //
 // # Malformed events
 //

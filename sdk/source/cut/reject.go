@@ -1,6 +1,10 @@
 package cut
 
-import "slices"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // hold is a malformed event whose transaction is unknown.
 type hold struct {
@@ -15,6 +19,8 @@ func (t *Tracker) resolve() {
 	if !t.opts.Markers {
 		return
 	}
+	t.waiting = false
+	t.contests = t.contests[:0]
 	for i := range t.shards {
 		if t.shards[i].Role != Markers {
 			continue
@@ -23,9 +29,14 @@ func (t *Tracker) resolve() {
 			if r.tx < 0 {
 				continue
 			}
-			if x := &t.txs[r.tx]; x.end && !x.whole {
+			x := &t.txs[r.tx]
+			if !x.end || x.whole {
+				continue
+			}
+			if !slices.ContainsFunc(x.want, t.contested) {
 				t.explain(r.tx)
 			}
+			t.contest(x)
 		}
 	}
 	t.holds = slices.DeleteFunc(t.holds, func(h hold) bool {
@@ -42,6 +53,18 @@ func (t *Tracker) resolve() {
 	})
 }
 
+// contest notes the collections in which a transaction lacks events: malformed
+// events there are not given to later transactions before it has been decided.
+func (t *Tracker) contest(x *tx) {
+	for _, w := range x.want {
+		if !x.whole && t.lacks(x, w) > 0 {
+			t.contests = append(t.contests, w.collection)
+		}
+	}
+}
+
+func (t *Tracker) contested(w want) bool { return slices.Contains(t.contests, w.collection) }
+
 // run is the run of an absolute number, nil if it has left the window.
 func (t *Tracker) run(shard int, n int64) *run {
 	s := &t.shards[shard]
@@ -54,13 +77,30 @@ func (t *Tracker) run(shard int, n int64) *run {
 // explain completes a transaction that has ended by what is known besides its events.
 func (t *Tracker) explain(id int32) {
 	x := &t.txs[id]
-	if len(t.holds) > 0 && t.takeHolds(id) {
+	start := t.shards[x.marker].Mark.At
+	suspect := x.fresh == 0 && x.at <= start
+	if len(t.holds) > 0 && (!suspect || start == 0) {
+		t.takeHolds(id)
+	}
+	if x.whole || !suspect {
 		return
 	}
-	// A redelivery whose (duplicate) events have left the window: it was complete before the window's start.
-	if x.fresh == 0 && t.now-x.since >= t.opts.Grace.Microseconds() && x.at <= t.shards[x.marker].Mark.At && t.lost(x) {
+	// It looks like a redelivery whose (duplicate) events have left the window: then it was complete before the window's start.
+	grace := t.opts.Grace.Microseconds()
+	t.waiting = true
+	if waited := t.now - x.since; waited >= grace && t.lost(x) || waited >= 30*grace && t.allAtEnd(x) {
 		t.setWhole(id)
 	}
+}
+
+// allAtEnd reports whether the shards of all collections in which x lacks events have been read to their ends.
+func (t *Tracker) allAtEnd(x *tx) bool {
+	for _, w := range x.want {
+		if t.lacks(x, w) > 0 && !t.collectionAtEnd(x, w.collection) {
+			return false
+		}
+	}
+	return true
 }
 
 // lost reports whether later transactions have gone past in every shard where x lacks events.
@@ -74,7 +114,7 @@ func (t *Tracker) lost(x *tx) bool {
 }
 
 // takeHolds gives a transaction the malformed events that must be its own.
-func (t *Tracker) takeHolds(id int32) bool {
+func (t *Tracker) takeHolds(id int32) {
 	x := &t.txs[id]
 	var take []hold
 	for _, w := range x.want {
@@ -83,39 +123,63 @@ func (t *Tracker) takeHolds(id int32) bool {
 			continue
 		}
 		certain := t.passedBy(x, w.collection)
-		for _, h := range t.holds {
-			if n > 0 && t.shards[h.shard].collection == w.collection && t.owns(x, h, certain) && !slices.Contains(take, h) {
-				take = append(take, h)
-				n--
-			}
+		if !certain && !t.collectionAtEnd(x, w.collection) {
+			return
 		}
-		if n > 0 || !certain && !t.collectionAtEnd(x, w.collection) {
-			return false
+		own := t.candidates(x, w.collection, certain)
+		if int64(len(own)) < n {
+			return
 		}
+		take = append(take, own[:n]...)
 	}
 	for _, h := range take {
 		t.bind(id, h)
 	}
 	t.checkWhole(id)
-	return x.whole
+}
+
+// candidates are the held events of a collection that may be x's, those first
+// that fewest later transactions could own instead.
+func (t *Tracker) candidates(x *tx, collection int32, certain bool) []hold {
+	type candidate struct {
+		hold
+		deadline int64 // the last transaction that could own it
+	}
+	var found []candidate
+	for _, h := range t.holds {
+		if t.shards[h.shard].collection != collection {
+			continue
+		}
+		if r := t.run(h.shard, h.run); r == nil || r.tx != held {
+			continue
+		}
+		if deadline, ok := t.owns(x, h, certain); ok {
+			found = append(found, candidate{h, deadline})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.deadline, b.deadline) })
+	out := make([]hold, len(found))
+	for i, c := range found {
+		out[i] = c.hold
+	}
+	return out
 }
 
 // owns reports whether a held event may be x's: it lies behind no later
-// transaction and before no earlier one, and unless that x's other events will not
-// come is certain, a complete later one follows it, or nothing did for a while.
-func (t *Tracker) owns(x *tx, h hold, certain bool) bool {
-	r := t.run(h.shard, h.run)
-	if r == nil || r.tx != held {
-		return false
-	}
+// transaction and before no earlier one, and either it is certain that x's other events will not come, or
+// what follows it is x or complete, or nothing has followed it for a while.
+func (t *Tracker) owns(x *tx, h hold, certain bool) (deadline int64, ok bool) {
 	before, behind := t.neighbours(h)
-	if before != nil && before.marker == x.marker && before.seq > x.seq || behind != nil && behind.marker == x.marker && behind.seq < x.seq {
-		return false
+	if before != nil && before.marker == x.marker && before.seq > x.seq {
+		return 0, false
 	}
-	if certain || behind != nil && behind.whole && behind.seq > x.seq {
-		return true
+	deadline = math.MaxInt64
+	if behind != nil && behind.marker == x.marker {
+		if deadline = behind.seq; deadline < x.seq {
+			return 0, false
+		}
 	}
-	return t.now-h.since >= t.opts.Grace.Microseconds()
+	return deadline, certain || behind != nil && (behind == x || behind.whole) || t.now-h.since >= t.opts.Grace.Microseconds()
 }
 
 // neighbours are the nearest transactions around a held event in its shard whose markers have been seen.
@@ -124,17 +188,19 @@ func (t *Tracker) neighbours(h hold) (before, behind *tx) {
 	w := s.window()
 	k := int(h.run - s.abs())
 	for i := k - 1; i >= 0 && before == nil; i-- {
-		before = t.marked(w[i].tx)
+		before = t.marked(&w[i])
 	}
 	for i := k + 1; i < len(w) && behind == nil; i++ {
-		behind = t.marked(w[i].tx)
+		behind = t.marked(&w[i])
 	}
 	return before, behind
 }
 
-func (t *Tracker) marked(id int32) *tx {
-	if id >= 0 && t.txs[id].marker >= 0 {
-		return &t.txs[id]
+// marked is the transaction of a run if its markers have been seen and the
+// run was not delivered before: only such runs tell the order of transactions.
+func (t *Tracker) marked(r *run) *tx {
+	if r.tx >= 0 && r.yields() && t.txs[r.tx].marker >= 0 {
+		return &t.txs[r.tx]
 	}
 	return nil
 }
@@ -152,7 +218,7 @@ func (t *Tracker) passedBy(x *tx, collection int32) bool {
 		w := s.window()
 		passed := false
 		for k := len(w) - 1; k >= 0; k-- {
-			if y := t.marked(w[k].tx); y != nil {
+			if y := t.marked(&w[k]); y != nil {
 				passed = y.marker == x.marker && y.seq > x.seq
 				break
 			}

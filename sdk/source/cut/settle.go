@@ -19,8 +19,20 @@ func (t *Tracker) closeBehind(id int32) {
 	}
 }
 
-// orderByKey closes the transaction that is earlier in the source's log.
-func (t *Tracker) orderByKey(id int32, e *Event) {
+// order closes the transactions that an event, which is no duplicate, shows to be over: the one
+// before it in its shard, and the earlier one in the source's log. What has no place in the log shows nothing.
+func (t *Tracker) order(s *shard, id int32, e *Event) {
+	if e.Tx == "" && e.Key.IsZero() {
+		return
+	}
+	if s.open >= 0 && s.open != id {
+		t.closeBehind(s.open)
+		s.open = -1
+	}
+	if id < 0 {
+		return
+	}
+	s.open = id
 	if e.Key.IsZero() {
 		return
 	}
@@ -42,30 +54,26 @@ func (t *Tracker) orderByKey(id int32, e *Event) {
 // can only be decided once every shard has been read up to an end taken after now.
 func (t *Tracker) WantSample() bool {
 	if t.opts.Markers {
-		return len(t.holds) > 0
+		return len(t.holds) > 0 || t.waiting
 	}
-	want := false
 	for i := range t.shards {
-		r := t.shards[i].last()
-		if r == nil || r.tx < 0 {
-			continue
-		}
-		if x := &t.txs[r.tx]; x.closed == 0 && (t.beats[1] >= x.lastAt+t.opts.HeartbeatGap.Microseconds() || t.beats[0] >= x.lastAt) && x.lastAt >= 0 {
-			t.closeBehind(r.tx)
+		if id := t.shards[i].open; id >= 0 && t.beaten(&t.txs[id]) {
+			t.closeBehind(id)
 		}
 	}
 	for i := range t.shards {
 		for _, r := range t.shards[i].window() {
 			if r.tx >= 0 && !t.txs[r.tx].whole && t.txs[r.tx].closed > t.taken {
-				want = true
-				break
+				return true
 			}
 		}
-		if want {
-			break
-		}
 	}
-	return want
+	return false
+}
+
+// beaten reports whether heartbeats show that a transaction is over.
+func (t *Tracker) beaten(x *tx) bool {
+	return t.beats[1] >= x.lastAt+t.opts.HeartbeatGap.Microseconds() || t.beats[0] >= x.lastAt && t.beats[0] > 0
 }
 
 // Sampled tells of the shards' end offsets, taken after the last call of WantSample: one for each

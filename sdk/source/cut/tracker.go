@@ -103,6 +103,7 @@ type shard struct {
 	next       int64 // behind everything that was told
 	mark       Mark  // behind everything that was told
 	touch      int   // index of the last run's touch in its transaction
+	open       int32 // without markers: the transaction of the last event that was no duplicate, -1: none
 	sampled    int64 // the end offset that Sampled gave last; -1: none
 }
 
@@ -126,6 +127,7 @@ type Tracker struct {
 	txs         []tx
 	free        []int32
 	ids         map[string]int32
+	stragglers  map[string]struct{}
 	collections map[string]int32
 	holds       []hold
 	now         int64    // microseconds, by Tick
@@ -133,7 +135,9 @@ type Tracker struct {
 	pending     int64    // all events and rejects in the window
 	bytes       int64    // in the window
 	names       []string // of collections
+	contests    []int32  // scratch of resolve
 	taken       int64    // samples of ends taken
+	waiting     bool     // a redelivered transaction waits for events: an end may decide it
 	beats       [2]int64 // time stamps of the last two heartbeats
 	top         Key      // the highest key seen, of transaction topTx
 	topTx       string
@@ -149,7 +153,7 @@ func New(o Options) *Tracker {
 	if o.HeartbeatGap == 0 {
 		o.HeartbeatGap = 100 * time.Millisecond
 	}
-	return &Tracker{opts: o, byName: map[string]int{}, ids: map[string]int32{}, collections: map[string]int32{}}
+	return &Tracker{opts: o, byName: map[string]int{}, ids: map[string]int32{}, stragglers: map[string]struct{}{}, collections: map[string]int32{}}
 }
 
 // AddShard makes a shard known and returns its number, which counts from 0. A
@@ -164,7 +168,7 @@ func (t *Tracker) AddShard(s Shard) int {
 	if s.Role == Data {
 		c = t.collection(s.Collection)
 	}
-	t.shards = append(t.shards, shard{Shard: s, collection: c, next: s.Next, mark: s.Mark, sampled: -1})
+	t.shards = append(t.shards, shard{Shard: s, collection: c, next: s.Next, mark: s.Mark, sampled: -1, open: -1})
 	return i
 }
 
@@ -213,7 +217,7 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 		id = held
 	case inTx && (t.opts.Markers || !duplicate):
 		var again bool
-		id, again = t.joinTx(s, e)
+		id, again = t.joinTx(s, e, duplicate)
 		duplicate = duplicate || again
 	}
 	r := t.extend(i, s, id, e, duplicate)
@@ -222,13 +226,13 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 	r.next, s.next = e.Offset+1, e.Offset+1
 	if id >= 0 {
 		t.number(s, id, e, duplicate)
-		if !t.opts.Markers {
-			t.orderByKey(id, e)
-		}
 	}
 	if duplicate {
 		r.dups++
 		return true
+	}
+	if !t.opts.Markers {
+		t.order(s, id, e)
 	}
 	if e.Rejected {
 		r.rejected++
@@ -264,9 +268,6 @@ func (t *Tracker) extend(i int, s *shard, id int32, e *Event, dup bool) *run {
 
 // push starts a run.
 func (t *Tracker) push(i int, s *shard, id int32, offset int64) *run {
-	if r := s.last(); r != nil && !t.opts.Markers && r.tx >= 0 && r.tx != id {
-		t.closeBehind(r.tx)
-	}
 	s.runs = append(s.runs, run{first: offset, next: offset, tx: id, mark: s.mark})
 	n := s.dropped + int64(len(s.runs)-1)
 	switch {

@@ -1,6 +1,6 @@
 package cut
 
-// tx is one instance of a transaction: the first delivery, or a redelivery.
+// tx is a transaction with records in the window.
 type tx struct {
 	id      string
 	touches []touch
@@ -13,10 +13,10 @@ type tx struct {
 	at      int64  // the markers' time
 	since   int64  // when its first record arrived, by Tick
 	marker  int32  // shard of its markers; -1: none seen
-	older   int32  // an older live instance; -1: none
 	begin   bool
 	end     bool
 	whole   bool  // known to be complete
+	again   bool  // some of its records were delivered before
 	closed  int64 // number of the sample of ends that is late enough to decide; 0: nothing later has been seen
 	key     Key   // the highest
 	seq     int64 // absolute number of its first run in the marker shard
@@ -81,12 +81,8 @@ func (x *tx) touchRun(shard int32, run int64) int {
 	return len(x.touches) - 1
 }
 
-// open makes a new instance of a transaction.
+// open makes the record of a transaction.
 func (t *Tracker) open(id string) int32 {
-	older, ok := t.ids[id]
-	if !ok {
-		older = -1
-	}
 	var i int32
 	if n := len(t.free); n > 0 {
 		i = t.free[n-1]
@@ -96,65 +92,56 @@ func (t *Tracker) open(id string) int32 {
 		t.txs = append(t.txs, tx{})
 	}
 	x := &t.txs[i]
-	high := x.seen.high
-	clear(high)
-	*x = tx{id: id, touches: x.touches[:0], want: x.want[:0], seen: bitset{high: high[:0]}, lastAt: -1, since: t.now, marker: -1, older: older}
+	*x = tx{id: id, touches: x.touches[:0], want: x.want[:0], seen: bitset{high: x.seen.high[:0]}, lastAt: -1, since: t.now, marker: -1}
 	t.ids[id] = i
 	return i
 }
 
-// closeTx forgets an instance whose runs have all left the window.
+// closeTx forgets a transaction whose runs have all left the window.
 func (t *Tracker) closeTx(i int32) {
 	x := &t.txs[i]
-	if t.ids[x.id] == i {
-		if x.older >= 0 {
-			t.ids[x.id] = x.older
-		} else {
-			delete(t.ids, x.id)
-		}
-	} else {
-		for j := t.ids[x.id]; j >= 0; j = t.txs[j].older {
-			if t.txs[j].older == i {
-				t.txs[j].older = x.older
-				break
-			}
+	delete(t.ids, x.id)
+	if x.again && t.opts.Markers {
+		t.remember(x.id)
+	}
+	for _, h := range x.touches {
+		if s := &t.shards[h.shard]; s.open == i {
+			s.open = -1
 		}
 	}
 	x.id = ""
 	t.free = append(t.free, i)
 }
 
-// joinTx finds the instance that takes event e: the run before it says which in
-// most cases, else the oldest one that lacks e's number. again says that every
-// instance has it: then e is a duplicate, and if the transaction has ended, the first sign of a redelivery.
-func (t *Tracker) joinTx(s *shard, e *Event) (id int32, again bool) {
-	numbered := e.Order > 0 && e.Order < maxOrder
-	if r := s.last(); r != nil && r.tx >= 0 {
-		if x := &t.txs[r.tx]; x.older < 0 && x.id == e.Tx && (!numbered || !x.seen.has(e.Order)) && t.ids[e.Tx] == r.tx {
-			return r.tx, false
+// maxStragglers bounds how many transactions are remembered whose redelivery may not have arrived as a whole.
+const maxStragglers = 1 << 16
+
+// remember notes a complete transaction that has left the window with a part of
+// its redelivery, so that the rest of the redelivery waits for nothing.
+func (t *Tracker) remember(id string) {
+	if len(t.stragglers) >= maxStragglers {
+		clear(t.stragglers)
+	}
+	t.stragglers[id] = struct{}{}
+}
+
+// joinTx finds the transaction that takes event e; single for the rest of a
+// redelivery. again says that the event is known to have arrived before.
+func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bool) {
+	if r := s.last(); r != nil && r.tx >= 0 && t.txs[r.tx].id == e.Tx {
+		id = r.tx
+	} else if known, ok := t.ids[e.Tx]; ok {
+		id = known
+	} else {
+		if _, ok := t.stragglers[e.Tx]; ok && duplicate {
+			return single, true
 		}
+		id = t.open(e.Tx)
 	}
-	latest, ok := t.ids[e.Tx]
-	if !ok {
-		return t.open(e.Tx), false
-	}
-	if !numbered {
-		return latest, false
-	}
-	oldest := int32(-1)
-	for i := latest; i >= 0; i = t.txs[i].older {
-		if !t.txs[i].seen.has(e.Order) {
-			oldest = i
-		}
-	}
-	switch {
-	case oldest >= 0:
-		return oldest, false
-	case t.opts.Markers && t.txs[latest].end:
-		return t.open(e.Tx), true
-	default:
-		return latest, true
-	}
+	x := &t.txs[id]
+	again = duplicate || e.Order > 0 && e.Order < maxOrder && x.seen.has(e.Order)
+	x.again = x.again || again
+	return id, again
 }
 
 // number counts e in its transaction.
@@ -199,8 +186,12 @@ func (t *Tracker) Marker(i int, m *Marker) {
 		return
 	}
 	id, ok := t.ids[m.Tx]
-	if !ok || t.txs[id].end {
-		id = t.open(m.Tx) // sent again
+	if _, straggles := t.stragglers[m.Tx]; !ok && straggles {
+		t.Skip(i, m.Offset, m.Bytes, false)
+		return
+	}
+	if !ok {
+		id = t.open(m.Tx)
 	}
 	r := s.last()
 	if r == nil || r.tx != id {
@@ -217,7 +208,11 @@ func (t *Tracker) Marker(i int, m *Marker) {
 	}
 	x.at = m.At
 	if !m.End {
+		x.again = x.again || x.begin
 		x.begin = true
+		return
+	}
+	if x.again = x.again || x.end || !x.begin; x.end {
 		return
 	}
 	x.end, x.closed = true, t.taken+1
