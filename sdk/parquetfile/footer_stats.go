@@ -3,6 +3,7 @@ package parquetfile
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/parquet-go/parquet-go/format"
@@ -87,4 +88,34 @@ func plainFloat(b []byte) float64 {
 		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
 	}
 	return math.Float64frombits(binary.LittleEndian.Uint64(b))
+}
+
+// Indexed reports whether a top-level text column is encoded by dictionary throughout some row groups (nil: all), by the
+// footer. Reading it as a dictionary is then cheaper than as texts; else it is dearer.
+func (f *File) Indexed(column string, groups []int) bool {
+	for _, l := range f.tree.leaves {
+		if !l.flat() || l.path[0] != column || l.phys != format.ByteArray {
+			continue
+		}
+		for g := range f.meta.RowGroups {
+			if (groups == nil || slices.Contains(groups, g)) && !indexedChunk(&f.meta.RowGroups[g].Columns[l.index].MetaData) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func indexedChunk(m *format.ColumnMetaData) bool {
+	if m.NumValues == m.Statistics.NullCount && m.NumValues > 0 {
+		return true
+	}
+	for _, e := range m.EncodingStats {
+		data := e.PageType == format.DataPage || e.PageType == format.DataPageV2
+		if data && e.Encoding != format.RLEDictionary && e.Encoding != format.PlainDictionary {
+			return false
+		}
+	}
+	return len(m.EncodingStats) > 0
 }

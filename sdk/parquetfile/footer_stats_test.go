@@ -70,3 +70,18 @@ func TestFooterStatisticsOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestIndexed tells columns that are dictionaries throughout from those that are not.
+func TestIndexed(t *testing.T) {
+	t.Parallel()
+	b := smallFile(t, 100)
+	f, err := parquetfile.OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for column, want := range map[string]bool{"c1": true, "c5": true, "c0": false, "c4": false, "none": false} {
+		if got := f.Indexed(column, nil); got != want {
+			t.Errorf("column %s: %v, want %v", column, got, want)
+		}
+	}
+}
