@@ -1,0 +1,37 @@
+# make alone lists the targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## compile bin/millrace
+	@mkdir -p bin
+	$(GO) build -o bin/millrace ./cmd/millrace
+
+.PHONY: demo
+demo: build ## run the main job on a generated bank, from change stream to features
+	bin/millrace demo --dir out/demo
+
+.PHONY: test
+test: ## install what the tests need, and run them all
+	bash internal/scripts/test.sh
+
+.PHONY: lint
+lint: ## vet, formatting and static analysis
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt-ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: fuzz
+fuzz: ## give each fuzz target ten seconds
+	bash internal/scripts/fuzz.sh 10s
+
+.PHONY: clean
+clean: ## remove what was built and what the demo wrote
+	rm -rf bin out
