@@ -155,7 +155,7 @@ func (t *Tracker) limit(top []int, lim Limits) *Cut {
 			}
 		}
 	}
-	if g.empty() && g.over {
+	if g.over && !g.full && g.empty() {
 		g.take(g.least)
 	}
 	return c

@@ -50,8 +50,12 @@ func drawHistory(t *rapid.T, o historyOptions) *history {
 		commit := int64(1000 * tx)
 		at := int64(1_000_000 + 1000*tx)
 		if rapid.IntRange(0, 9).Draw(t, "single") == 0 {
+			shard := rapid.IntRange(0, h.shards-1).Draw(t, "shard")
+			for range rapid.IntRange(0, 4).Draw(t, "snapshot rows") { // without keys: sent again, they are new rows
+				sent = append(sent, sending{shard, record{tx: -1, at: at}})
+			}
 			lsn++
-			sent = append(sent, sending{rapid.IntRange(0, h.shards-1).Draw(t, "shard"), record{tx: -1, lsn: lsn, commit: commit, at: at}})
+			sent = append(sent, sending{shard, record{tx: -1, lsn: lsn, commit: commit, at: at}})
 			h.counts = append(h.counts, nil)
 			continue
 		}
@@ -92,6 +96,9 @@ func (h *history) write(t *rapid.T, sent []sending, o historyOptions) {
 		s.again = i < done
 		if s.garbage && s.again && s.shard < h.shards {
 			s.again = false // nobody can tell
+		}
+		if s.tx < 0 && s.key().IsZero() {
+			s.again = false
 		}
 		if s.tx < 0 && s.again && highest(h.logs[s.shard]) == s.key() {
 			s.again = false // without a number of its own it could be another row of the same statement

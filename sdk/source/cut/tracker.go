@@ -84,12 +84,13 @@ type run struct {
 	rejected    uint32
 	dups        uint32
 	tombs       uint32
+	keyed       bool // an event has a key
 }
 
 // plain reports whether the run is nothing but decoded events without keys at
 // consecutive offsets, so that it can be cut anywhere.
 func (r *run) plain() bool {
-	return r.tx == single && r.events > 0 && r.rejected == 0 && r.dups == 0 && int64(r.events) == r.next-r.first
+	return r.tx == single && !r.keyed && r.events > 0 && r.rejected == 0 && r.dups == 0 && int64(r.events) == r.next-r.first
 }
 
 func (r *run) yields() bool { return r.events+r.rejected > 0 }
@@ -241,6 +242,7 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 	}
 	if !e.Rejected || inTx { // what else a malformed event says is not to be trusted
 		s.mark = s.mark.past(e.Key, e.At)
+		r.keyed = r.keyed || !e.Key.IsZero()
 	}
 	r.mark = s.mark
 	if e.At != 0 && !e.Rejected && (r.minAt == 0 || e.At < r.minAt) {
@@ -259,7 +261,7 @@ func (t *Tracker) extend(i int, s *shard, id int32, e *Event, dup bool) *run {
 		switch {
 		case id >= 0 || dup:
 			return r
-		case id == single && e.Key.IsZero() && !e.Rejected && r.next == e.Offset && r.plain() && r.mark.Key == s.mark.Key:
+		case id == single && e.Key.IsZero() && !e.Rejected && r.next == e.Offset && r.plain():
 			return r
 		}
 	}
@@ -287,7 +289,7 @@ func (t *Tracker) Skip(i int, offset, bytes int64, tombstone bool) {
 		return
 	}
 	r := s.last()
-	if r == nil || r.tx == barrier || r.plain() {
+	if r == nil || r.tx == barrier || r.plain() && r.events > 1 {
 		r = t.push(i, s, single, offset)
 	}
 	r.next, s.next = offset+1, offset+1
