@@ -56,7 +56,12 @@ func genLiteral() *rapid.Generator[any] {
 		rapid.Map(rapid.String(), func(v string) any { return v }),
 		rapid.Map(rapid.SliceOf(rapid.Byte()), func(v []byte) any { return v }),
 		rapid.Map(rapid.Int32Range(-719528, 2932896), func(v int32) any { return Day(v) }),
-		rapid.Map(rapid.Int64Range(-62167219200, 253402300799), func(v int64) any { return time.Unix(v, v&0xfffff) }),
+		rapid.Map(rapid.Int64Range(-62167219200, 253402300799), func(v int64) any {
+			if v > 9_000_000_000 || v < -9_000_000_000 {
+				return time.Unix(v, v&0xfff*1000) // nanoseconds reach no further
+			}
+			return time.Unix(v, v&0xfffff)
+		}),
 		rapid.Custom(func(t *rapid.T) any {
 			d, _ := money.New(rapid.Int64().Draw(t, "coefficient"), rapid.IntRange(0, 38).Draw(t, "scale"))
 			return d

@@ -58,6 +58,9 @@ func (i instant) String() string { return i.time().Format(time.RFC3339Nano) }
 // years that RFC 3339 can write
 const minYear, maxYear = 0, 9999
 
+// maxNanoSeconds are the seconds that 64 bits of nanoseconds hold on either side of 1970.
+const maxNanoSeconds = math.MaxInt64 / 1_000_000_000
+
 func literalOf(v any) literal {
 	switch v := v.(type) {
 	case nil, bool, int64, float64, string, money.Decimal, Day:
@@ -69,6 +72,9 @@ func literalOf(v any) literal {
 	case time.Time:
 		if y := v.UTC().Year(); y < minYear || y > maxYear {
 			return literal{err: fault.Usagef("%w: time %v is outside the years %d to %d", ErrType, v, minYear, maxYear)}
+		}
+		if s := v.Unix(); v.Nanosecond()%1000 != 0 && (s < -maxNanoSeconds || s >= maxNanoSeconds) {
+			return literal{err: fault.Usagef("%w: time %v is finer than a microsecond and outside the years 1678 to 2262", ErrType, v)}
 		}
 		return literal{value: instantOf(v)}
 	}
