@@ -109,24 +109,27 @@ func NewControl(cols []ControlColumn) *Control {
 }
 
 // Add adds all rows of a record batch. Nulls add nothing; a column that the batch lacks adds nothing.
-func (c *Control) Add(rec arrow.RecordBatch) {
+func (c *Control) Add(rec arrow.RecordBatch) { c.AddIf(rec, nil) }
+
+// AddIf is Add for the rows that keep accepts; a nil keep accepts all.
+func (c *Control) AddIf(rec arrow.RecordBatch, keep func(row int) bool) {
 	for i, col := range c.cols {
 		v, ok := columnNamed(rec, col.Column).(*array.Decimal128)
 		if !ok {
 			continue
 		}
 		by, _ := columnNamed(rec, col.By).(*array.String)
-		c.addColumn(i, v, by)
+		c.addColumn(i, v, by, keep)
 	}
 }
 
-func (c *Control) addColumn(i int, v *array.Decimal128, by *array.String) {
+func (c *Control) addColumn(i int, v *array.Decimal128, by *array.String, keep func(row int) bool) {
 	scale := int(v.DataType().(*arrow.Decimal128Type).Scale)
 	values := v.Values()
 	if by == nil {
 		g := c.group(i, "", true, scale)
 		for r, x := range values {
-			if v.NullN() == 0 || v.IsValid(r) {
+			if (v.NullN() == 0 || v.IsValid(r)) && (keep == nil || keep(r)) {
 				g.add(x)
 			}
 		}
@@ -134,7 +137,7 @@ func (c *Control) addColumn(i int, v *array.Decimal128, by *array.String) {
 	}
 	var g *group
 	for r, x := range values {
-		if v.NullN() > 0 && v.IsNull(r) {
+		if v.NullN() > 0 && v.IsNull(r) || keep != nil && !keep(r) {
 			continue
 		}
 		null := by.IsNull(r)

@@ -3,7 +3,6 @@ package columns
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -192,24 +191,21 @@ func TestHashesAreIdentities(t *testing.T) {
 		defer rec.Release()
 		keys := rapid.SliceOfNDistinct(rapid.SampledFrom([]int{0, 1, 2, 4, 6, 8}), 1, 3, rapid.ID[int]).Draw(t, "key")
 		cols := make([]arrow.Array, len(keys))
-		nulls := 0
 		for i, k := range keys {
 			cols[i] = rec.Column(k)
-			nulls += cols[i].NullN()
 		}
 		hs, err := HashKeys(nil, cols)
-		if nulls > 0 {
-			var ne *NullKeyError
-			if !errors.As(err, &ne) || !cols[ne.Column].IsNull(ne.Row) {
-				t.Fatalf("a null in the key must be named, got %v", err)
-			}
-			return
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		hasNull := func(r int) bool {
+			return slices.ContainsFunc(cols, func(c arrow.Array) bool { return c.IsNull(r) })
+		}
 		for a := range hs {
 			for b := range hs {
+				if hasNull(a) || hasNull(b) {
+					continue
+				}
 				same := true
 				for _, c := range cols {
 					same = same && slowCompare(c, a, c, b) == 0

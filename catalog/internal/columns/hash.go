@@ -2,7 +2,6 @@ package columns
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"unsafe"
 
@@ -16,17 +15,6 @@ import (
 // Hash is the identity of a key.
 type Hash struct{ Lo, Hi uint64 }
 
-// NullKeyError says which row of a batch has a null in a key column.
-type NullKeyError struct {
-	Row    int
-	Column int // index in the key
-}
-
-// Error names the place.
-func (e *NullKeyError) Error() string {
-	return fmt.Sprintf("key column %d is null in row %d of the batch", e.Column+1, e.Row)
-}
-
 // CheckKeyType refuses types that cannot identify a row.
 func CheckKeyType(name string, t arrow.DataType) error {
 	switch t.ID() {
@@ -39,17 +27,9 @@ func CheckKeyType(name string, t arrow.DataType) error {
 }
 
 // HashKeys appends the hashes of all rows of a key to dst. All columns have the same length. A
-// null in a key is a *NullKeyError.
+// HashKeys appends the hashes of all rows of a key to dst. All columns have the same length, and
+// types that CheckKeyType accepts. The hash of a row with a null in its key is meaningless.
 func HashKeys(dst []Hash, key []arrow.Array) ([]Hash, error) {
-	for c, col := range key {
-		if col.NullN() > 0 {
-			for r := range col.Len() {
-				if col.IsNull(r) {
-					return dst, &NullKeyError{Row: r, Column: c}
-				}
-			}
-		}
-	}
 	dst = slices.Grow(dst, key[0].Len())
 	if len(key) == 1 {
 		if out, ok := hashOne(dst, key[0]); ok {
