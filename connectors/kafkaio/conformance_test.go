@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace/millrace/connectors/kafkaio"
+	"github.com/millrace/millrace/internal/testservers"
 	"github.com/millrace/millrace/sdk/source"
 	"github.com/millrace/millrace/sdk/source/sourcetest"
 )
@@ -99,4 +100,13 @@ func records(messages []sourcetest.Message, server string, o kafkaio.Options) []
 		out = append(out, r)
 	}
 	return out
+}
+
+// TestConformanceKafka runs the suite on a broker of Apache Kafka.
+func TestConformanceKafka(t *testing.T) {
+	t.Parallel()
+	k := testservers.StartKafka(t)
+	sourcetest.Run(t, func(t testing.TB, spec sourcetest.Spec) sourcetest.Harness {
+		return harness(t, []string{k.Addr()}, 2, spec)
+	})
 }
