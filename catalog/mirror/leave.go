@@ -15,14 +15,18 @@ import (
 	"github.com/millrace/millrace/sdk/parquetfile"
 )
 
-// How old rows leave under Auto. A file is rewritten where its remaining rows are at most rewriteTimes
-// what the epoch writes to the bucket anyway, or at most rewriteRows of a file that is half deleted. A
-// bucket's delete files are folded into one where they delete at most foldRows, or are foldFiles.
+// How old rows leave under Auto. Rewriting costs by the rows that remain, and spares readers the
+// deleted ones. So a file is rewritten only if what remains is at most remainTimes of what is deleted
+// and newTimes of what the epoch writes to the bucket anyway; or if it is half deleted and has at most halfRows
+// left; or if at most smallRows are left, which also keeps many small files from piling up. A bucket's delete files are
+// folded into one where they delete at most foldRows, or are foldFiles.
 const (
-	rewriteTimes = 4
-	rewriteRows  = 1 << 16
-	foldRows     = 1 << 16
-	foldFiles    = 8
+	remainTimes = 8
+	newTimes    = 4
+	halfRows    = 1 << 16
+	smallRows   = 1 << 12
+	foldRows    = 1 << 16
+	foldFiles   = 8
 )
 
 // deleteOutput is a delete file to be written.
@@ -68,7 +72,14 @@ func (e *epoch) rewrites(f *file, left int64) bool {
 	case CopyOnWrite:
 		return true
 	}
-	return left <= rewriteTimes*int64(len(e.refs[f.bucket])) || left <= rewriteRows && left*2 <= f.rows
+	gone, written := f.rows-left, int64(len(e.refs[f.bucket]))
+	switch {
+	case left <= gone && left <= halfRows:
+		return true
+	case left <= newTimes*written:
+		return left <= remainTimes*gone || left <= smallRows
+	}
+	return false
 }
 
 // carry reads the rows that stay of rewritten files into the set.
