@@ -11,12 +11,19 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/millrace/millrace/catalog/internal/columns"
+	"github.com/millrace/millrace/sdk/expr"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/parquetfile"
 )
 
 // ReadOptions govern OpenSplit. The zero value reads the split's files one after the other.
 type ReadOptions struct {
+	// Filter leaves out the rows for which it is not true; nil keeps all. A plan does not filter rows, so it is given here again. Row
+	// groups are left out by their statistics, and columns are decoded only where some row is kept. An evaluation that
+	// fails (an overflow) fails the read, also on a row that is deleted.
+	Filter expr.Expr
+	// Table is the table's whole schema, needed where Filter names columns that are not among those read.
+	Table *arrow.Schema
 	// MergeBy, if set, merges the files into one order of these columns (usually Layout.SortBy of the plan), which every
 	// file must have: that is checked while reading, and a file without it fails with ErrNotSorted. The columns must be
 	// in the schema that is read.
@@ -55,13 +62,15 @@ func (l *Lake) OpenSplit(ctx context.Context, schema *arrow.Schema, split ScanSp
 	if err != nil {
 		return nil, fmt.Errorf("read a split: %w", err)
 	}
-	deleted, err := l.readDeletes(ctx, split)
-	if err != nil {
-		return nil, fmt.Errorf("read a split: %w", err)
-	}
-	s := &splitReader{lake: l, schema: schema, opts: opts, deleted: deleted}
+	s := &splitReader{lake: l, schema: schema, opts: opts}
 	if opts.Dictionaries != nil {
 		s.schema = dictionarySchema(schema, opts.Dictionaries)
+	}
+	if s.fields, err = withFilter(s.schema, opts); err != nil {
+		return nil, fmt.Errorf("read a split: %w", err)
+	}
+	if s.deleted, err = l.readDeletes(ctx, split); err != nil {
+		return nil, fmt.Errorf("read a split: %w", err)
 	}
 	if sort == nil {
 		return newAhead(ctx, s.schema, nil, "", func(ctx context.Context, out func(arrow.RecordBatch) error) error {
@@ -123,7 +132,8 @@ func dictionarySchema(s *arrow.Schema, names []string) *arrow.Schema {
 // splitReader reads the files of one split.
 type splitReader struct {
 	lake    *Lake
-	schema  *arrow.Schema
+	schema  *arrow.Schema // of the batches that are given out
+	fields  []arrow.Field // to read: those of schema, then those that only the filter needs
 	opts    ReadOptions
 	deleted map[string][]int64
 }
@@ -143,14 +153,25 @@ func (s *splitReader) read(ctx context.Context, f ScanFile, prefetch int64, out 
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFile()) }()
-	r, err := pf.NewReader(ctx, parquetfile.ReaderOptions{
-		Fields: s.schema.Fields(), RowGroups: f.RowGroups, BatchRows: s.opts.BatchRows, PrefetchBytes: prefetch, Allocator: s.opts.Allocator,
-	})
+	want := parquetfile.ReaderOptions{Fields: s.fields, RowGroups: f.RowGroups, BatchRows: s.opts.BatchRows, PrefetchBytes: prefetch, Allocator: s.opts.Allocator}
+	var filter *fileFilter
+	if s.opts.Filter != nil {
+		if filter, err = newFileFilter(s.opts.Filter, s.fields, pf, f.RowGroups); err != nil {
+			return err
+		}
+		want.Fields, want.Where = filter.fields, filter.where()
+		want.RowGroups = groupsFor(filter.bound, s.fields, pf, f.RowGroups)
+	}
+	r, err := pf.NewReader(ctx, want)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	deleted := s.deleted[f.Path]
+	return s.rows(ctx, r, filter, s.deleted[f.Path], out)
+}
+
+// rows passes a file's rows on, without those that the filter or deletes leave out.
+func (s *splitReader) rows(ctx context.Context, r *parquetfile.Reader, filter *fileFilter, deleted []int64, out func(arrow.RecordBatch) error) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -162,11 +183,19 @@ func (s *splitReader) read(ctx context.Context, f ScanFile, prefetch int64, out 
 		if err != nil {
 			return err
 		}
-		if rec, err = liveRows(rec, r.Row(), deleted); err != nil {
+		if filter != nil {
+			rec, err = filter.apply(rec, r.Row(), deleted)
+		} else {
+			rec, err = liveRows(rec, r.Row(), deleted)
+		}
+		if err != nil {
 			return err
 		}
 		if rec == nil {
 			continue
+		}
+		if filter != nil {
+			rec = outward(rec, s.schema)
 		}
 		if err := out(rec); err != nil {
 			return err

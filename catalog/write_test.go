@@ -469,3 +469,32 @@ func BenchmarkMergeRead(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds()/1e6, "Mrows/s")
 }
+
+// TestWriteDictionaries writes texts that come as dictionaries, and narrower numbers, as the table's own types.
+func TestWriteDictionaries(t *testing.T) {
+	t.Parallel()
+	l := openTestLake(t)
+	to := makePostings(t, l, postingSpec(3, true))
+	rec := postingRows(0, 3000)
+	fields, cols := postings.Fields(), append([]arrow.Array(nil), rec.Columns()...)
+	for _, i := range []int{1, 3} {
+		dt := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+		b := array.NewBuilder(memory.DefaultAllocator, arrow.DataType(dt)).(*array.BinaryDictionaryBuilder)
+		for r := range cols[i].Len() {
+			if cols[i].IsNull(r) {
+				b.AppendNull()
+			} else if err := b.AppendString(cols[i].ValueStr(r)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cols[i] = b.NewArray()
+		fields[i].Type = dt
+	}
+	in := array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, rec.NumRows())
+	commitFiles(t, l, "e1", TableChange{Add: writeRows(t, l, to, WriterOptions{EpochID: "e1", Nonce: "n"}, in)})
+	sameRows(t, textRows(rec), scanAll(t, l, ScanOptions{}, ReadOptions{MergeBy: to.Spec.SortBy}, nil))
+	got := scanAll(t, l, ScanOptions{Columns: []string{"memo", "id"}}, ReadOptions{Dictionaries: []string{"memo"}}, nil)
+	if len(got) != 3000 {
+		t.Errorf("%d rows as dictionaries", len(got))
+	}
+}

@@ -11,13 +11,13 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/sdk/expr"
 	"github.com/millrace/millrace/sdk/parquetfile"
 )
 
@@ -28,7 +28,7 @@ const threads = 2
 type scenario struct {
 	Name    string
 	Columns []string
-	Filter  bool // currency = 'CU3' and amount >= 5000.00; the sums are of the rest of Columns
+	Filter  bool // currency = 'CU3' and amount >= 5000.00
 }
 
 func scenarios() []scenario {
@@ -58,9 +58,12 @@ func scanMillrace(ctx context.Context, dir string, sc scenario) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	mem := parquetfile.NewRecycler(0)
+	opts := catalog.ReadOptions{Allocator: parquetfile.NewRecycler(0)}
+	if sc.Filter {
+		opts.Filter = condition
+	}
 	return inParallel(ctx, sc, len(plan.Splits), func(ctx context.Context, i int, each func(arrow.RecordBatch) error) error {
-		s, err := l.OpenSplit(ctx, plan.Schema, plan.Splits[i], catalog.ReadOptions{Allocator: mem})
+		s, err := l.OpenSplit(ctx, plan.Schema, plan.Splits[i], opts)
 		if err != nil {
 			return err
 		}
@@ -81,7 +84,7 @@ func inParallel(ctx context.Context, sc scenario, n int, piece func(ctx context.
 				if i >= n {
 					return nil
 				}
-				if err := piece(ctx, i, func(rec arrow.RecordBatch) error { return addFiltered(parts[t], rec, sc) }); err != nil {
+				if err := piece(ctx, i, func(rec arrow.RecordBatch) error { return parts[t].add(rec) }); err != nil {
 					return err
 				}
 			}
@@ -96,23 +99,8 @@ func inParallel(ctx context.Context, sc scenario, n int, piece func(ctx context.
 	return parts[0].answer(), nil
 }
 
-// addFiltered adds the rows that the scenario keeps.
-func addFiltered(s *sums, rec arrow.RecordBatch, sc scenario) error {
-	if !sc.Filter {
-		return s.add(rec)
-	}
-	cur, amount, balance := rec.Column(0).(*array.String), rec.Column(1).(*array.Decimal128).Values(), rec.Column(2).(*array.Decimal128).Values()
-	limit := decimal128.FromI64(500_000)
-	for i, a := range amount {
-		if a.GreaterEqual(limit) && cur.Value(i) == "CU3" {
-			s.rows++
-			s.lo[0] += 3
-			s.decimals(1, []decimal128.Num{a})
-			s.decimals(2, balance[i:i+1])
-		}
-	}
-	return nil
-}
+// condition is the filter scenario's; it gives the sums of the rows that are kept.
+var condition = expr.Col("currency").Eq("CU3").And(expr.Col("amount").Ge(5000))
 
 func dataFiles(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "warehouse", "*", "*", "data", "*.parquet"))
@@ -146,8 +134,27 @@ func scanArrowGo(ctx context.Context, dir string, sc scenario) (map[string]strin
 		}
 	}
 	return inParallel(ctx, sc, len(groups), func(ctx context.Context, i int, each func(arrow.RecordBatch) error) error {
-		return arrowGoGroup(ctx, groups[i].file, groups[i].n, sc, each)
+		return arrowGoGroup(ctx, groups[i].file, groups[i].n, sc, filtered(sc, each))
 	})
+}
+
+// filtered applies the scenario's filter to the batches of a reader that has none.
+func filtered(sc scenario, each func(arrow.RecordBatch) error) func(arrow.RecordBatch) error {
+	if !sc.Filter {
+		return each
+	}
+	return func(rec arrow.RecordBatch) error {
+		bound, err := expr.Bind(condition, rec.Schema())
+		if err != nil {
+			return err
+		}
+		kept, err := bound.Filter(rec)
+		if err != nil {
+			return err
+		}
+		defer kept.Release()
+		return each(kept)
+	}
 }
 
 func arrowGoGroup(ctx context.Context, path string, group int, sc scenario, each func(arrow.RecordBatch) error) (err error) {

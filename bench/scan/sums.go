@@ -34,7 +34,9 @@ func (s *sums) add(rec arrow.RecordBatch) error {
 		case *array.Decimal128:
 			s.decimals(i, c.Values())
 		case *array.String:
-			s.lo[i] += uint64(len(c.ValueBytes()))
+			if o := c.ValueOffsets(); len(o) > 0 {
+				s.lo[i] += uint64(o[len(o)-1] - o[0])
+			}
 		default:
 			return fmt.Errorf("column %s has type %s", s.names[i], c.DataType())
 		}

@@ -17,6 +17,7 @@ type leafReader struct {
 	mem   memory.Allocator
 
 	valid  bitBuffer // of the batch; begun at its first null
+	passed bitBuffer // scratch, of rows that are skipped
 	ones   int       // rows before the first null
 	dense  int       // values read so far
 	buf    *memory.Buffer

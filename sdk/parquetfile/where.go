@@ -111,9 +111,9 @@ func (c *leafReader) skip(n int) error {
 		k := min(n, p.values)
 		present := k
 		if p.leaf.maxDef > 0 {
-			c.valid.reset()
+			c.passed.reset() // not c.valid, which the last batch has
 			var err error
-			if present, err = p.bits.take(&c.valid, k); err != nil {
+			if present, err = p.bits.take(&c.passed, k); err != nil {
 				return err
 			}
 		}
