@@ -126,60 +126,79 @@ func (t *term) runFloats() {
 
 func (t *term) runDecimals(sa, sb int) {
 	typ := t.typ
-	limit, _ := money.PowerOfTen(typ.Precision)
 	signs := map[op]string{opAdd: "+", opSub: "-", opMul: "*", opDiv: "/"}
-	fail := func(x, y money.Int128, cause error) error {
-		return fmt.Errorf("%s %s %s does not fit %s: %w", decimalText(x, sa), signs[t.op], decimalText(y, sb), typ, cause)
+	fail := func(x, y money.Int128) error {
+		return overflow("%s %s %s does not fit %s", decimalText(x, sa), signs[t.op], decimalText(y, sb), typ)
 	}
-	up, _ := money.PowerOfTen(max(0, typ.Scale-sa))
-	vp, _ := money.PowerOfTen(max(0, typ.Scale-sb))
-	same := sa == sb
-	compute := map[op]func(x, y money.Int128) (money.Int128, error){
-		opAdd: func(x, y money.Int128) (money.Int128, error) {
-			p, q, ok := aligned(x, y, up, vp, same)
-			r, fits := p.Add(q)
-			if !ok || !fits || !within(r, limit) {
-				return money.Int128{}, fail(x, y, money.ErrOverflow)
-			}
-			return r, nil
-		},
-		opSub: func(x, y money.Int128) (money.Int128, error) {
-			p, q, ok := aligned(x, y, up, vp, same)
-			r, fits := p.Sub(q)
-			if !ok || !fits || !within(r, limit) {
-				return money.Int128{}, fail(x, y, money.ErrOverflow)
-			}
-			return r, nil
-		},
-		opMul: func(x, y money.Int128) (money.Int128, error) {
-			r, fits := x.Mul(y)
-			if !fits || !within(r, limit) {
-				return money.Int128{}, fail(x, y, money.ErrOverflow)
-			}
-			return r, nil
-		},
-		opDiv: func(x, y money.Int128) (money.Int128, error) {
+	limit, _ := money.PowerOfTen(typ.Precision)
+	if t.op == opDiv {
+		runRows(t, decimalsOf, decimalsOf, storeWide, func(x, y money.Int128) (money.Int128, error) {
 			if y == (money.Int128{}) {
 				return y, money.ErrDivideByZero
 			}
 			r, err := divide(x, sa, y, sb, typ.Scale)
 			if err != nil || !within(r, limit) {
-				return money.Int128{}, fail(x, y, money.ErrOverflow)
+				return money.Int128{}, fail(x, y)
 			}
 			return r, nil
-		},
-	}[t.op]
-	runRows(t, decimalsOf, decimalsOf, storeWide, compute)
+		})
+		return
+	}
+	loop := decimalLoop{op: t.op, limit: limit, same: sa == sb}
+	loop.lower, _ = limit.Neg()
+	loop.up, _ = money.PowerOfTen(max(0, typ.Scale-sa))
+	loop.vp, _ = money.PowerOfTen(max(0, typ.Scale-sb))
+	t.run = func(b *batch, need bitmap) (*vec, error) {
+		args, err := t.evalAll(b, need)
+		if err != nil {
+			return nil, err
+		}
+		x, y := args[0], args[1]
+		out := &vec{typ: typ, n: b.n, valid: both(x.rows(b.n), y.rows(b.n)), wide: make([]money.Int128, b.n)}
+		for from := 0; from < b.n; from++ {
+			from = loop.run(out.wide, x, y, from)
+			if from < b.n && need.isIn(from) && out.valid.isIn(from) {
+				return nil, t.failed(from, fail(x.decimals()[from&x.index()], y.decimals()[from&y.index()]))
+			}
+		}
+		return out, nil
+	}
 }
 
-// aligned brings two coefficients to a common scale.
-func aligned(x, y, up, vp money.Int128, same bool) (p, q money.Int128, ok bool) {
-	if same {
-		return x, y, true
+// decimalLoop adds, subtracts or multiplies columns of coefficients.
+type decimalLoop struct {
+	op           op
+	limit, lower money.Int128 // the result lies between them
+	up, vp       money.Int128 // what brings the operands of + and - to a common scale
+	same         bool         // they have one already
+}
+
+// run computes rows from a row onwards and returns the first that does not fit, or the number of rows.
+func (l *decimalLoop) run(out []money.Int128, a, b *vec, from int) int {
+	xs, ys, mx, my := a.decimals(), b.decimals(), a.index(), b.index()
+	for i := from; i < len(out); i++ {
+		x, y := xs[i&mx], ys[i&my]
+		ok, fits := true, true
+		if !l.same && l.op != opMul {
+			x, ok = x.Mul(l.up)
+			y, fits = y.Mul(l.vp)
+		}
+		var r money.Int128
+		var whole bool
+		switch l.op {
+		case opAdd:
+			r, whole = x.Add(y)
+		case opSub:
+			r, whole = x.Sub(y)
+		default:
+			r, whole = x.Mul(y)
+		}
+		if !ok || !fits || !whole || lessBit(r, l.limit)&lessBit(l.lower, r) == 0 {
+			return i
+		}
+		out[i] = r
 	}
-	p, ok = x.Mul(up)
-	q, fits := y.Mul(vp)
-	return p, q, ok && fits
+	return len(out)
 }
 
 // within reports whether |r| < limit.

@@ -46,7 +46,7 @@ func Bind(e Expr, schema *arrow.Schema) (*Bound, error) {
 		e = Lit(true)
 	}
 	if err := e.validate(); err != nil {
-		return nil, fmt.Errorf("bind expression %s: %w", shorten(e.String()), err)
+		return nil, fmt.Errorf("bind expression: %w", err)
 	}
 	b := &binder{schema: schema, seen: map[int]bool{}}
 	root, err := b.bind(e)
@@ -208,6 +208,8 @@ func (t *term) check() error {
 		return t.bindCase()
 	case opCoalesce:
 		return t.bindCoalesce()
+	case opNullIf:
+		return t.bindNullIf()
 	case opCast:
 		return t.bindCast()
 	}

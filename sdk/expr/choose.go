@@ -73,6 +73,33 @@ func (t *term) bindCoalesce() error {
 	return nil
 }
 
+// bindNullIf binds nullif: the first value, but null where it equals the second.
+func (t *term) bindNullIf() error {
+	if t.args[0].typ.Kind == Null {
+		t.args[0] = t.args[0].adapt(t.args[1].typ)
+	}
+	adaptTogether(t.args)
+	equal, err := t.comparerOf(t.args[0], t.args[1], relations[opEq])
+	if err != nil {
+		return err
+	}
+	t.typ, t.nullable = t.args[0].typ, true
+	t.run = func(b *batch, need bitmap) (*vec, error) {
+		args, err := t.evalAll(b, need)
+		if err != nil {
+			return nil, err
+		}
+		same := boolVec(b.n, equal(args[0], args[1], b.n), both(args[0].rows(b.n), args[1].rows(b.n)))
+		out := *args[0].spread(b.n)
+		out.valid = without(out.valid, same.bits, b.n)
+		if out.typ.Kind == Bool {
+			out.bits = both(out.bool(), out.valid)
+		}
+		return &out, nil
+	}
+	return nil
+}
+
 // unify finds the values' common type and converts them to it.
 func (t *term) unify(values []*term) error {
 	adaptTogether(values)

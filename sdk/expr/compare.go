@@ -74,6 +74,8 @@ func hint(a, b *term) string {
 	ka, kb := a.typ.Kind, b.typ.Kind
 	has := func(k Kind) bool { return ka == k || kb == k }
 	switch {
+	case (has(Decimal) || has(Int)) && (a.isFloatLiteral() || b.isFloatLiteral()):
+		return ": write the float as a decimal"
 	case has(Float) && (has(Decimal) || has(Int)):
 		return ": cast one of them"
 	case ka == Timestamp && kb == Timestamp:
@@ -85,6 +87,8 @@ func hint(a, b *term) string {
 	}
 	return ""
 }
+
+func (t *term) isFloatLiteral() bool { return t.isLiteral() && t.typ.Kind == Float }
 
 // scaleOf is the scale of the integers that stand for values of a type: 2 for decimal(18,2), 6 for microseconds.
 func scaleOf(t Type) int {
@@ -115,9 +119,7 @@ func scaledComparer(ta, tb Type, r relation) comparer {
 		case sa == sb:
 			return compareRows(x, y, x.decimals(), y.decimals(), r, n, money.Int128.Cmp)
 		}
-		return compareRows(x, y, x.decimals(), y.decimals(), r, n, func(p, q money.Int128) int {
-			return money.CompareScaled(p, sa, q, sb)
-		})
+		return compareScaledRows(x, y, sa, sb, r, n)
 	}
 }
 

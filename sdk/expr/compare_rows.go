@@ -27,6 +27,22 @@ func compareRows[T any](a, b *vec, x, y []T, r relation, n int, compare func(p, 
 	return out
 }
 
+// compareScaledRows compares coefficients at two scales. The lower scale is mostly brought to
+// the higher one by a multiplication that fits.
+func compareScaledRows(a, b *vec, sa, sb int, r relation, n int) bitmap {
+	x, y := a.decimals(), b.decimals()
+	up, _ := money.PowerOfTen(max(0, sb-sa))
+	vp, _ := money.PowerOfTen(max(0, sa-sb))
+	return compareRows(a, b, x, y, r, n, func(p, q money.Int128) int {
+		u, ok := p.Mul(up)
+		v, fits := q.Mul(vp)
+		if !ok || !fits {
+			return money.CompareScaled(p, sa, q, sb)
+		}
+		return int(lessBit(v, u)) - int(lessBit(u, v))
+	})
+}
+
 // compareOrdered compares two columns of ordered values.
 func compareOrdered(a, b *vec, x, y []int64, r relation, n int) bitmap {
 	out := newBitmap(n)
@@ -80,7 +96,7 @@ func compareTexts(a, b *vec, r relation, n int) bitmap {
 	if b.konst {
 		c := b.text().at(0)
 		if r == (relation{equal: true}) || r == (relation{less: true, greater: true}) {
-			return matchTexts(a, n, func(s string) bool { return s == c }).negateIf(r.less, n)
+			return equalTexts(a, c, n).negateIf(r.less, n)
 		}
 		return matchTexts(a, n, func(s string) bool { return r.holds(strings.Compare(s, c)) })
 	}
@@ -92,6 +108,52 @@ func compareTexts(a, b *vec, r relation, n int) bitmap {
 		}
 	}
 	return out
+}
+
+func equalTexts(v *vec, c string, n int) bitmap {
+	if t := v.text(); t.offsets != nil && t.index == nil && len(c) <= 8 && !v.konst {
+		out := newBitmap(n)
+		t.shortMatch(c, true, out)
+		return out
+	}
+	return matchTexts(v, n, func(s string) bool { return s == c })
+}
+
+func prefixedTexts(v *vec, c string, n int) bitmap {
+	if t := v.text(); t.offsets != nil && t.index == nil && len(c) <= 8 && !v.konst {
+		out := newBitmap(n)
+		t.shortMatch(c, false, out)
+		return out
+	}
+	return matchTexts(v, n, func(s string) bool { return strings.HasPrefix(s, c) })
+}
+
+// shortMatch sets the bits of the texts that start with c, of at most 8 bytes, or equal it:
+// one load and one comparison a text instead of a call.
+func (t *texts) shortMatch(c string, whole bool, out bitmap) {
+	want, mask := uint64(0), uint64(1)<<(8*uint(len(c)))-1 // a shift by 64 gives 0, and then all ones
+	for i := range len(c) {
+		want |= uint64(c[i]) << (8 * uint(i))
+	}
+	n := len(t.offsets) - 1
+	data, size := t.data, len(c)
+	safe := len(data) - 8
+	from := int(t.offsets[0])
+	for i := range n {
+		to := int(t.offsets[i+1])
+		var yes uint64
+		if from <= safe {
+			p := data[from : from+8]
+			x := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+				uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+			yes = bit(x&mask == want) & (bit(to-from == size) | bit(to-from > size && !whole))
+		} else {
+			s := data[from:to]
+			yes = bit(s == c || !whole && strings.HasPrefix(s, c))
+		}
+		out[i>>6] |= yes << (uint(i) & 63)
+		from = to
+	}
 }
 
 // matchTexts asks a question about each text, of a dictionary once about each word.

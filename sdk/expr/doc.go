@@ -16,8 +16,9 @@
 // decimal32 and decimal64 as decimal, and dictionaries as their values. Lists, structs, maps
 // and the like can be copied and tested for null, nothing else. There is no implicit
 // conversion of columns, with two exceptions: integers meet decimals as decimal(19,0), and
-// timestamps of two units compare. Literals adapt where that is exact: a number to the
-// float beside it, a text to the date or timestamp beside it.
+// timestamps of two units compare. Literals adapt to what they stand beside: a number to a
+// float (the nearest one), a text or a date to a date or timestamp. A float literal does not
+// become a decimal.
 //
 // # Null
 //

@@ -124,7 +124,9 @@ func genNumber(depth int) *rapid.Generator[Expr] {
 				Lit(decimalOf("0.50")), Lit(decimalOf("-1.005")), Lit(decimalOf("100.0")), Lit(int64(math.MaxInt64))}).Draw(t, "leaf")
 		}
 		a, b := genNumber(depth-1).Draw(t, "a"), genNumber(depth-1).Draw(t, "b")
-		switch rapid.IntRange(0, 9).Draw(t, "form") {
+		switch rapid.IntRange(0, 10).Draw(t, "form") {
+		case 10:
+			return a.NullIf(b)
 		case 0:
 			return a.Add(b)
 		case 1:
@@ -159,7 +161,7 @@ func genOther() *rapid.Generator[[3]Expr] {
 	day := Day(1)
 	return rapid.OneOf(
 		pair(Col("f"), Col("f32"), Col("f").Add(Col("f32")), Col("f").Neg(), Col("f").Div(0.0), Col("d2").Cast(Type{Kind: Float}), Lit(0.5), Lit(nil)),
-		pair(Col("s"), Col("slarge"), Col("sdict"), Lit("ab"), Lit(""), Lit(nil), Coalesce(Col("s"), Col("sdict")), Case().When(Col("b"), Col("slarge")).Else("a")),
+		pair(Col("s"), Col("slarge"), Col("sdict"), Lit("ab"), Lit(""), Lit(nil), Coalesce(Col("s"), Col("sdict")), Col("sdict").NullIf("a"), Col("slarge").NullIf(Col("s")), Case().When(Col("b"), Col("slarge")).Else("a")),
 		pair(Col("y"), Lit(day), Col("t").Cast(Type{Kind: Date}), Col("tns").Cast(Type{Kind: Date})),
 		pair(Col("t"), Col("tns"), Lit(day.Time().Add(time.Microsecond)), Lit(day.Time().Add(1)), Col("y").Cast(TimestampType()), Coalesce(Col("t"), Col("tns"))),
 		pair(Col("x"), Lit([]byte("ab")), Lit(nil)),
@@ -192,13 +194,15 @@ func genBool(depth int) *rapid.Generator[Expr] {
 		}
 		sub := genBool(depth - 1)
 		a, b := sub.Draw(t, "a"), sub.Draw(t, "b")
-		switch rapid.IntRange(0, 4).Draw(t, "form") {
+		switch rapid.IntRange(0, 5).Draw(t, "form") {
 		case 0:
 			return a.Not()
 		case 1:
 			return a.Or(b, sub.Draw(t, "c"))
 		case 2:
 			return Case().When(a, b).Else(sub.Draw(t, "c"))
+		case 3:
+			return a.NullIf(b)
 		}
 		return a.And(b)
 	})

@@ -135,10 +135,17 @@ func TestJSONIsStrict(t *testing.T) {
 
 func TestBadLiteralsAreReported(t *testing.T) {
 	t.Parallel()
-	for _, e := range []Expr{Lit(struct{}{}), Lit("\xff"), Col("a").Eq(Expr(nil)), Col("a").Cast(DecimalType(0, 0)), Col("a").Round(2, 0),
+	shared := Col("a")
+	for range 60 {
+		shared = shared.Add(shared)
+	}
+	for _, e := range []Expr{shared, Lit(struct{}{}), Lit("\xff"), Col("a").Eq(Expr(nil)), Col("a").Cast(DecimalType(0, 0)), Col("a").Round(2, 0),
 		Lit(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), Col("\xff"), Case().When(nil, 1).End()} {
 		if data, err := json.Marshal(e); err == nil || fault.Of(errors.Unwrap(err)) != fault.Usage && fault.Of(err) != fault.Usage {
-			t.Errorf("%s encodes as %s, %v: want a mistake of the user", e, data, err)
+			t.Errorf("%s encodes as %s, %v: want a mistake of the user", e.op, data, err)
+		}
+		if _, err := Bind(e, bankSchema); fault.Of(err) != fault.Usage {
+			t.Errorf("%s binds: %v", e.op, err)
 		}
 	}
 }

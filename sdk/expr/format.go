@@ -94,7 +94,7 @@ func (e *Node) write(b *strings.Builder) {
 		e.args[0].put(b, levelUnary)
 	case opCase:
 		e.writeCase(b)
-	case opAbs, opRound, opCoalesce, opCast:
+	case opAbs, opRound, opCoalesce, opNullIf, opCast:
 		e.writeCall(b)
 	default:
 		e.writeTest(b)

@@ -19,7 +19,7 @@ func genForm(depth int) *rapid.Generator[Expr] {
 		sub := genForm(depth - 1)
 		arg := func() Expr { return sub.Draw(t, "arg") }
 		switch o := rapid.SampledFrom([]op{opEq, opNe, opLt, opLe, opGt, opGe, opAnd, opOr, opNot, opIsNull, opIsNotNull,
-			opIn, opBetween, opLike, opAdd, opSub, opMul, opDiv, opNeg, opAbs, opRound, opCase, opCoalesce, opCast}).Draw(t, "op"); o {
+			opIn, opBetween, opLike, opAdd, opSub, opMul, opDiv, opNeg, opAbs, opRound, opNullIf, opCase, opCoalesce, opCast}).Draw(t, "op"); o {
 		case opAnd:
 			return arg().And(arg(), arg())
 		case opOr:

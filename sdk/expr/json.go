@@ -84,6 +84,9 @@ func (e *Node) validate() error {
 	if e.depth > maxDepth {
 		return fault.Usagef("%w: nested deeper than %d", ErrType, maxDepth)
 	}
+	if e.size > maxSize {
+		return fault.Usagef("%w: more than %d operations", ErrType, maxSize)
+	}
 	if e.lit.err != nil {
 		return e.lit.err
 	}
@@ -93,7 +96,7 @@ func (e *Node) validate() error {
 	switch e.op {
 	case opCast:
 		if err := e.typ.check(); err != nil {
-			return fault.Usagef("%s: %w", e, err)
+			return fault.Usagef("cast: %w", err)
 		}
 	case opRound:
 		if e.scale < 0 || e.scale > money.MaxScale || !e.mode.Valid() {

@@ -12,12 +12,17 @@ func (t *term) bindLike() error {
 	if t.args[0].typ.Kind != String {
 		return t.typeErrorf("%s is not a string", t.args[0].describe())
 	}
-	match := compilePattern(t.expr.text).matcher()
+	p := compilePattern(t.expr.text)
+	prefix, isPrefix := p.isPrefix()
+	match := p.matcher()
 	t.typ = Type{Kind: Bool}
 	t.run = func(b *batch, need bitmap) (*vec, error) {
 		v, err := t.args[0].eval(b, need)
 		if err != nil {
 			return nil, err
+		}
+		if isPrefix {
+			return boolVec(b.n, prefixedTexts(v, prefix, b.n), v.rows(b.n)), nil
 		}
 		return boolVec(b.n, matchTexts(v, b.n, match), v.rows(b.n)), nil
 	}
@@ -57,7 +62,7 @@ func compilePattern(like string) pattern {
 	return p
 }
 
-// literal is the text of a part; ok is false if it has a _.
+// literalPart is the text of a part; ok is false if it has a _.
 func literalPart(part []rune) (string, bool) {
 	for _, r := range part {
 		if r == anyRune {
@@ -75,6 +80,14 @@ func (p pattern) prefix() string {
 		}
 	}
 	return string(p.parts[0])
+}
+
+// isPrefix reports whether the pattern is a plain text with a single % at its end.
+func (p pattern) isPrefix() (string, bool) {
+	if len(p.parts) != 2 || len(p.parts[1]) > 0 {
+		return "", false
+	}
+	return literalPart(p.parts[0])
 }
 
 // matcher is the fastest function for the pattern's form.

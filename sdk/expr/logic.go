@@ -240,6 +240,15 @@ func (t *term) setMatcher() func(v *vec, n int) bitmap {
 			}
 		}
 		return func(v *vec, n int) bitmap {
+			if t := v.text(); len(set) <= 8 && t.index == nil && t.offsets != nil {
+				out := newBitmap(n)
+				for c := range set {
+					for w, x := range equalTexts(v, c, n) {
+						out[w] |= x
+					}
+				}
+				return out
+			}
 			return matchTexts(v, n, func(s string) bool { _, ok := set[s]; return ok })
 		}
 	case x.typ.Kind == Int || x.typ.Kind == Date || x.typ.Kind == Timestamp || x.typ.Kind == Decimal:

@@ -219,6 +219,11 @@ func (n naive) eval(e Expr) (nval, error) {
 		return out, nil
 	case opBetween:
 		return and(compared(opGe, args[0], args[1]), compared(opLe, args[0], args[2])), nil
+	case opNullIf:
+		if c := compared(opEq, args[0], args[1]); !c.null && c.b {
+			return nval{kind: n.typ(e).Kind, null: true}, nil
+		}
+		return args[0], nil
 	case opLike:
 		if args[0].null {
 			return nullBool, nil

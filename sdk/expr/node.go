@@ -33,6 +33,7 @@ const (
 	opRound     op = "round"    // args: value; scale and mode
 	opCase      op = "case"     // args: condition, value, …, else
 	opCoalesce  op = "coalesce" // args: values
+	opNullIf    op = "nullif"   // args: value, other
 	opCast      op = "cast"     // args: value; type
 )
 
@@ -42,7 +43,7 @@ var arity = map[op][2]int{
 	opAnd: {2, -1}, opOr: {2, -1}, opNot: {1, 1}, opIsNull: {1, 1}, opIsNotNull: {1, 1},
 	opIn: {2, -1}, opBetween: {3, 3}, opLike: {1, 1},
 	opAdd: {2, 2}, opSub: {2, 2}, opMul: {2, 2}, opDiv: {2, 2}, opNeg: {1, 1}, opAbs: {1, 1}, opRound: {1, 1},
-	opCase: {3, -1}, opCoalesce: {1, -1}, opCast: {1, 1},
+	opCase: {3, -1}, opCoalesce: {1, -1}, opNullIf: {2, 2}, opCast: {1, 1},
 }
 
 // Expr is an expression. It may be nil, which stands for no expression: a filter that
@@ -62,11 +63,16 @@ type Node struct {
 	scale int  // of a rounding
 	mode  money.RoundingMode
 	depth int // of the tree below, this node included
+	size  int // number of nodes of the tree below, shared ones counted each time
 }
 
-// maxDepth bounds the nesting of expressions that are parsed, encoded or bound, so that no
-// input can exhaust the stack. Chains of and, or and in lists count once.
-const maxDepth = 500
+// Expressions that are parsed, encoded or bound are bounded in nesting, so that no input can
+// exhaust the stack (chains of and, or and in lists count once), and in size, which parts
+// that are used more than once can multiply.
+const (
+	maxDepth = 500
+	maxSize  = 1_000_000
+)
 
 // Col is the column of that name. Names are matched exactly.
 func Col(name string) Expr { return build(Node{op: opCol, text: name}) }
@@ -87,13 +93,14 @@ func operand(v any) Expr {
 func node(o op, args ...Expr) Expr { return build(Node{op: o, args: args}) }
 
 func build(n Node) Expr {
-	n.depth = 1
+	n.depth, n.size = 1, 1
 	for i, a := range n.args {
 		if a == nil {
 			a = Lit(Expr(nil)) // reported by Bind
 			n.args[i] = a
 		}
 		n.depth = max(n.depth, a.depth+1)
+		n.size = min(n.size+a.size, maxSize+1)
 	}
 	return &n
 }
@@ -208,7 +215,7 @@ func (e *Node) Round(scale int, mode money.RoundingMode) Expr {
 func (e *Node) Cast(t Type) Expr { return build(Node{op: opCast, args: []Expr{e}, typ: t}) }
 
 // NullIf is null where e = v, else e.
-func (e *Node) NullIf(v any) Expr { return Case().When(e.Eq(v), nil).Else(e) }
+func (e *Node) NullIf(v any) Expr { return e.binary(opNullIf, v) }
 
 // Coalesce is the first of the values that is not null. Without values it is null.
 func Coalesce(values ...any) Expr {

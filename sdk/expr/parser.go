@@ -417,11 +417,11 @@ func (p *parser) cast() Expr {
 	if p.take("(") {
 		name += "("
 		for p.err == nil && !p.tok.is(")") {
-			name += p.tok.text
-			p.advance()
-			if p.tok.kind == tokEnd {
+			if p.tok.kind == tokEnd || len(name) > 40 {
 				return p.failAt(p.tok, "expected ) after the type")
 			}
+			name += p.tok.text
+			p.advance()
 		}
 		name += ")"
 		p.expect(")", "after the type")

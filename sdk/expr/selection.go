@@ -1,14 +1,12 @@
 package expr
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
@@ -88,16 +86,24 @@ func (s *Selection) gather(a arrow.Array) (arrow.Array, error) {
 	case *arrow.BooleanType:
 		buffers = []*memory.Buffer{memory.NewBufferBytes(s.gatherBits(data.Buffers()[1].Bytes(), data.Offset()).bytes())}
 	case *arrow.StringType, *arrow.BinaryType:
-		buffers = s.gatherTexts(data)
+		buffers = gatherTexts[int32](s, data)
+	case *arrow.LargeStringType, *arrow.LargeBinaryType:
+		buffers = gatherTexts[int64](s, data)
 	case *arrow.DictionaryType:
 		return s.gatherDictionary(a.(*array.Dictionary), t)
-	case arrow.FixedWidthDataType:
-		if _, nested := a.DataType().(arrow.NestedType); nested {
-			return s.gatherSlow(a)
+	case arrow.ExtensionType:
+		storage, err := s.gather(a.(array.ExtensionArray).Storage())
+		if err != nil {
+			return nil, err
 		}
+		defer storage.Release()
+		return array.NewExtensionArrayWithStorage(t, storage), nil
+	case arrow.NestedType:
+		return s.gatherRuns(a)
+	case arrow.FixedWidthDataType:
 		buffers = []*memory.Buffer{s.gatherFixed(data.Buffers()[1].Bytes(), data.Offset(), t.Bytes())}
 	default:
-		return s.gatherSlow(a)
+		return s.gatherRuns(a)
 	}
 	valid, nulls := s.gatherValid(a)
 	out := array.NewData(a.DataType(), s.count, append([]*memory.Buffer{valid}, buffers...), nil, nulls, 0)
@@ -105,11 +111,18 @@ func (s *Selection) gather(a arrow.Array) (arrow.Array, error) {
 	return array.MakeFromData(out), nil
 }
 
-// gatherSlow takes rows of nested and other types by Arrow's own kernels.
-func (s *Selection) gatherSlow(a arrow.Array) (arrow.Array, error) {
-	mask := array.NewBoolean(s.n, memory.NewBufferBytes(s.rows.bytes()), nil, 0)
-	defer mask.Release()
-	return compute.FilterArray(context.Background(), a, mask, *compute.DefaultFilterOptions())
+// gatherRuns copies run by run, for nested and rare types.
+func (s *Selection) gatherRuns(a arrow.Array) (arrow.Array, error) {
+	var runs []arrow.Array
+	for from, to := range s.runs {
+		runs = append(runs, array.NewSlice(a, int64(from), int64(to)))
+	}
+	defer func() {
+		for _, r := range runs {
+			r.Release()
+		}
+	}()
+	return array.Concatenate(runs, memory.DefaultAllocator)
 }
 
 func (s *Selection) gatherValid(a arrow.Array) (*memory.Buffer, int) {
@@ -171,22 +184,51 @@ func gatherValues[T any](s *Selection, src []T) []T {
 	return out
 }
 
-func (s *Selection) gatherTexts(data arrow.ArrayData) []*memory.Buffer {
-	offsets := castSlice[int32](data.Buffers()[1].Bytes())[data.Offset():]
+// gatherTexts copies run by run, too, in one step over the offsets.
+func gatherTexts[O int32 | int64](s *Selection, data arrow.ArrayData) []*memory.Buffer {
+	offsets := castSlice[O](data.Buffers()[1].Bytes())[data.Offset():]
 	var src []byte
 	if b := data.Buffers()[2]; b != nil {
 		src = b.Bytes()
 	}
 	total := 0
-	for i := range s.rows.all {
-		total += int(offsets[i+1] - offsets[i])
+	for from, to := range s.runs {
+		total += int(offsets[to] - offsets[from])
 	}
-	out, ends := make([]byte, 0, total), make([]int32, 1, s.count+1)
-	for i := range s.rows.all {
-		out = append(out, src[offsets[i]:offsets[i+1]]...)
-		ends = append(ends, int32(len(out)))
+	out, ends := make([]byte, 0, total), make([]O, 1, s.count+1)
+	for from, to := range s.runs {
+		shift := O(len(out)) - offsets[from]
+		out = append(out, src[offsets[from]:offsets[to]]...)
+		for _, end := range offsets[from+1 : to+1] {
+			ends = append(ends, end+shift)
+		}
 	}
 	return []*memory.Buffer{bufferOf(ends), memory.NewBufferBytes(out)}
+}
+
+// runs yields the runs of marked rows, [from, to).
+func (s *Selection) runs(yield func(from, to int) bool) {
+	for from := s.next(0, 0); from < s.n; {
+		to := s.next(from, ^uint64(0))
+		if !yield(from, to) {
+			return
+		}
+		from = s.next(to, 0)
+	}
+}
+
+// next is the first row at or after i that is marked (or, with all bits in flip, is not); n if there is none.
+func (s *Selection) next(i int, flip uint64) int {
+	for w := i >> 6; w < len(s.rows); w++ {
+		x := s.rows[w] ^ flip
+		if w == i>>6 {
+			x = x >> (uint(i) & 63) << (uint(i) & 63)
+		}
+		if x != 0 {
+			return min(s.n, w<<6+bits.TrailingZeros64(x))
+		}
+	}
+	return s.n
 }
 
 // gatherDictionary copies the marked indices and shares the dictionary.

@@ -63,7 +63,7 @@ func columnVec(a arrow.Array, t Type) *vec {
 	if a.NullN() > 0 && len(a.NullBitmapBytes()) > 0 {
 		v.valid = loadBitmap(a.NullBitmapBytes(), a.Data().Offset(), v.n)
 	}
-	if d, ok := a.(*array.Dictionary); ok {
+	if d, ok := a.(*array.Dictionary); ok && v.n > 0 {
 		v.loadDictionary(d)
 	}
 	return v
@@ -75,21 +75,7 @@ func (v *vec) loadDictionary(d *array.Dictionary) {
 	if words.n == 0 { // then all rows are null
 		words = nullVec(v.typ)
 	}
-	index := make([]int32, v.n)
-	for i := range index {
-		if !v.valid.isIn(i) {
-			continue
-		}
-		at := d.GetValueIndex(i)
-		if !words.valid.isIn(at) {
-			if v.valid == nil {
-				v.valid = ones(v.n)
-			}
-			v.valid.clear(i)
-			at = 0
-		}
-		index[i] = int32(at)
-	}
+	index := v.dictionaryIndex(d, words)
 	switch v.typ.Kind {
 	case String, Bytes:
 		t := *words.text()
@@ -109,6 +95,31 @@ func (v *vec) loadDictionary(d *array.Dictionary) {
 	case Int, Date, Timestamp:
 		v.ints = pick(words.int64s(), index)
 	}
+}
+
+// dictionaryIndex is the place of each row's value among words; 0 for nulls, whose index may be anything.
+func (v *vec) dictionaryIndex(d *array.Dictionary, words *vec) []int32 {
+	raw := columnVec(d.Indices(), Type{Kind: Int})
+	if a, ok := raw.src.(*array.Int32); ok && v.valid == nil && words.valid == nil {
+		return a.Int32Values()
+	}
+	if a, ok := raw.src.(*array.Uint64); ok { // beyond int64 would be beyond any memory
+		raw.ints = castSlice[int64](a.Data().Buffers()[1].Bytes())[a.Data().Offset():]
+	}
+	index := make([]int32, v.n)
+	for i, at := range raw.int64s()[:v.n] {
+		switch {
+		case !v.valid.isIn(i):
+		case words.valid.isIn(int(at)):
+			index[i] = int32(at)
+		default: // null by its word
+			if v.valid == nil {
+				v.valid = ones(v.n)
+			}
+			v.valid.clear(i)
+		}
+	}
+	return index
 }
 
 func pick[T any](values []T, index []int32) []T {
@@ -232,6 +243,10 @@ func (v *vec) text() *texts {
 	if v.texts != nil {
 		return v.texts
 	}
+	if v.n == 0 {
+		v.texts = &texts{list: []string{}}
+		return v.texts
+	}
 	switch a := v.src.(type) {
 	case *array.String:
 		v.texts = &texts{offsets: a.ValueOffsets(), data: wholeData(a.Data())}
@@ -248,9 +263,6 @@ func (v *vec) text() *texts {
 			b := a.Value(i)
 			v.texts.list[i] = unsafe.String(unsafe.SliceData(b), len(b))
 		}
-	}
-	if v.n == 0 {
-		v.texts = &texts{list: []string{}}
 	}
 	return v.texts
 }

@@ -117,6 +117,10 @@ func div(d, e Decimal, scale int, mode RoundingMode) (Decimal, error) {
 		return finish(q, ok, negative, scale)
 	}
 	w := mulWide(n, pow10[min(exp, MaxScale)])
+	if narrow, fits := w.narrow(); fits && exp <= MaxScale {
+		q, ok := narrow.roundQuo(m, negative, mode)
+		return finish(q, ok, negative, scale)
+	}
 	if exp > MaxScale { // past 256 bits the quotient has more than 38 digits
 		var ok bool
 		if w, ok = w.mul(pow10[exp-MaxScale]); !ok {
