@@ -84,14 +84,23 @@ func (c *cells) array(t arrow.DataType, present [][]byte, start, end int) arrow.
 }
 
 func (c *cells) textArray(t arrow.DataType, present [][]byte, start, end int) arrow.Array {
-	b := array.NewBinaryBuilder(memory.DefaultAllocator, t.(arrow.BinaryDataType))
+	b := array.NewBuilder(memory.DefaultAllocator, t)
 	defer b.Release()
+	var add func([]byte)
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		add = b.BinaryBuilder.Append
+	case *array.LargeStringBuilder:
+		add = b.BinaryBuilder.Append
+	case *array.BinaryBuilder: // large ones too
+		add = b.Append
+	}
 	for g := start; g < end; g++ {
 		if present[g] == nil {
 			b.AppendNull()
 			continue
 		}
-		b.Append(c.text[g])
+		add(c.text[g])
 	}
 	return b.NewArray()
 }

@@ -126,11 +126,10 @@ func duplicate(s *arrow.Schema) string {
 
 // field finds an aggregate's argument.
 func (p *Plan) field(name string) (arrow.Field, error) {
-	at := p.In.FieldIndices(name)
-	if len(at) != 1 {
-		return arrow.Field{}, fmt.Errorf("the rows have %d columns named %q", len(at), name)
+	if _, err := rowkey.New(p.In, []string{name}); err != nil && len(p.In.FieldIndices(name)) != 1 {
+		return arrow.Field{}, err
 	}
-	return p.In.Field(at[0]), nil
+	return p.In.Field(p.In.FieldIndices(name)[0]), nil
 }
 
 func (p *Plan) outField(s Spec) (arrow.Field, error) {

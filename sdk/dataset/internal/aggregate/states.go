@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -341,11 +342,11 @@ func (e *extreme) bytes() int64 { return e.held + int64(24*cap(e.ranks)) + e.val
 
 // extend lengthens s to n with zero values.
 func extend[T any](s []T, n int) []T {
-	for cap(s) < n {
-		s = append(s[:cap(s)], *new(T))
-	}
 	old := len(s)
-	s = s[:max(n, old)]
+	if n <= old {
+		return s
+	}
+	s = slices.Grow(s, n-old)[:n]
 	clear(s[old:])
 	return s
 }
@@ -370,7 +371,7 @@ func fixed(t arrow.DataType, n int, data, validity []byte, nulls int) arrow.Arra
 	return array.MakeFromData(d)
 }
 
-// putInt32 is a helper of state rows: set numbers as an array.
+// int32s copies values into an array.
 func int32s(values []int32) arrow.Array {
 	data := make([]byte, 0, 4*len(values))
 	for _, v := range values {

@@ -21,6 +21,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -46,13 +47,16 @@ func New(schema *arrow.Schema, columns []string) (*Encoder, error) {
 	fixed := true
 	for _, name := range columns {
 		at := schema.FieldIndices(name)
-		if len(at) != 1 {
-			return nil, fmt.Errorf("key column %q: the rows have %d columns of that name", name, len(at))
+		if len(at) == 0 {
+			return nil, fmt.Errorf("there is no column %q: the columns are %s", name, columnNames(schema))
+		}
+		if len(at) > 1 {
+			return nil, fmt.Errorf("column %q: there are %d of that name", name, len(at))
 		}
 		t := schema.Field(at[0]).Type
 		w, ok := widthOf(t)
 		if !ok {
-			return nil, fmt.Errorf("key column %q: type %s cannot be a key", name, t)
+			return nil, fmt.Errorf("column %q: type %s cannot be compared", name, t)
 		}
 		fixed = fixed && w > 0
 		e.width += 1 + w
@@ -63,6 +67,14 @@ func New(schema *arrow.Schema, columns []string) (*Encoder, error) {
 		e.width = 0
 	}
 	return e, nil
+}
+
+func columnNames(schema *arrow.Schema) string {
+	var names []string
+	for _, f := range schema.Fields() {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Comparable reports whether keys of the two types compare with one another:

@@ -1,0 +1,299 @@
+package dataset
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"github.com/millrace/millrace/sdk/fault"
+)
+
+// The DoFns of this file are known to runners, savepoints and remote workers by
+// the names of their types and fields: testdata/wire-names.txt lists them.
+
+func init() {
+	register.DoFn3x1[context.Context, []byte, func(int64, []byte), error](&planFn{})
+	register.DoFn4x1[context.Context, int64, func(*[]byte) bool, func(int64, []byte), error](&taskFn{})
+	register.DoFn3x1[context.Context, int64, func(*[]byte) bool, error](&commitFn{})
+	register.DoFn2x1[context.Context, []byte, error](&mistakeFn{})
+	register.Emitter2[int64, []byte]()
+	register.Iter1[[]byte]()
+}
+
+// Beam looks into the exported fields of a registered type and cannot bear
+// recursive ones, so that the DoFns have none: they encode themselves.
+
+// planFn plans a stage's scans: one message a split.
+type planFn struct{ wire planWire }
+
+type planWire struct {
+	Run   runConfig   `json:"run"`
+	Scans []*scanSpec `json:"scans"`
+}
+
+// MarshalJSON encodes the DoFn for its worker.
+func (f *planFn) MarshalJSON() ([]byte, error) { return json.Marshal(f.wire) }
+
+// UnmarshalJSON decodes what MarshalJSON wrote.
+func (f *planFn) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &f.wire) }
+
+func (f *planFn) configure(c runConfig)      { f.wire.Run = c }
+func (f *planFn) mistakes() []error          { return nil }
+func (f *planFn) scans() []*scanSpec         { return f.wire.Scans }
+func (f *planFn) handles() map[handleKey]any { return handlesOf(f.wire.Scans) }
+
+func handlesOf(scans []*scanSpec) map[handleKey]any {
+	m := map[handleKey]any{}
+	for _, s := range scans {
+		if s.live.value != nil {
+			m[s.live.key] = s.live.value
+		}
+	}
+	return m
+}
+
+// ProcessElement emits a descriptor for each split, and at least one, so that every stage has a task.
+func (f *planFn) ProcessElement(ctx context.Context, _ []byte, emit func(int64, []byte)) error {
+	run := joinRun(f.wire.Run)
+	next := int64(0)
+	for _, s := range f.wire.Scans {
+		if err := f.plan(ctx, run, s, &next, emit); err != nil {
+			err = fmt.Errorf("plan the scan of %s: %w", s.name(), err)
+			run.fail(err)
+			return frame(err)
+		}
+	}
+	return nil
+}
+
+func (f *planFn) plan(ctx context.Context, run *Run, s *scanSpec, next *int64, emit func(int64, []byte)) error {
+	plan, err := s.plan(ctx, run)
+	if err != nil {
+		return err
+	}
+	if s.ByBucket && len(plan.Splits) > 0 && (plan.Layout.BucketBy != s.Layout.BucketBy || plan.Layout.Buckets != s.Layout.Buckets) {
+		return fault.Retryablef("the table's layout changed from bucket[%d](%s) to bucket[%d](%s) since the pipeline was built, or not all of its files have it yet: build the pipeline again after the table's maintenance",
+			s.Layout.Buckets, s.Layout.BucketBy, plan.Layout.Buckets, plan.Layout.BucketBy)
+	}
+	for i := range plan.Splits {
+		sp := &plan.Splits[i]
+		key := *next
+		*next++
+		if s.ByBucket { // equal keys meet in one task
+			key = int64(max(sp.Bucket, 0))
+		}
+		data, err := piece{Source: s.Source, Split: sp, Sorted: plan.Layout.SortBy, Seq: i}.encode()
+		if err != nil {
+			return err
+		}
+		emit(key, data)
+	}
+	if len(plan.Splits) > 0 {
+		return nil
+	}
+	data, err := piece{Source: s.Source}.encode()
+	if err != nil {
+		return err
+	}
+	emit(0, data)
+	return nil
+}
+
+func (s *scanSpec) plan(ctx context.Context, run *Run) (ScanPlan, error) {
+	if s.Table == "" {
+		r, err := run.opened.reader(ctx, s.Ref)
+		if err != nil {
+			return ScanPlan{}, err
+		}
+		splits, err := r.Plan(ctx)
+		return ScanPlan{Schema: r.Schema(), Splits: splits}, err
+	}
+	tables, err := run.opened.tables(ctx, s.Ref)
+	if err != nil {
+		return ScanPlan{}, err
+	}
+	plan, err := tables.PlanScan(ctx, s.Table, s.options(run.config.BatchRows))
+	if err != nil {
+		return ScanPlan{}, err
+	}
+	return plan, checkSchema(plan.Schema, s.Schema.Schema)
+}
+
+// taskFn runs a stage's tasks in a pool: ProcessElement submits, FinishBundle waits and emits.
+type taskFn struct {
+	wire   taskWire
+	live   map[handleKey]any
+	pool   *pool
+	joined *Run
+}
+
+type taskWire struct {
+	Run   runConfig `json:"run"`
+	Stage *stage    `json:"stage"`
+}
+
+// MarshalJSON encodes the DoFn for its worker.
+func (f *taskFn) MarshalJSON() ([]byte, error) { return json.Marshal(f.wire) }
+
+// UnmarshalJSON decodes what MarshalJSON wrote.
+func (f *taskFn) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &f.wire) }
+
+func (f *taskFn) configure(c runConfig)      { f.wire.Run = c }
+func (f *taskFn) mistakes() []error          { return nil }
+func (f *taskFn) scans() []*scanSpec         { return f.wire.Stage.Root.scans() }
+func (f *taskFn) handles() map[handleKey]any { return f.live }
+
+func (o *op) scans() []*scanSpec {
+	var all []*scanSpec
+	if o.Scan != nil {
+		all = append(all, o.Scan)
+	}
+	for _, in := range o.In {
+		all = append(all, in.scans()...)
+	}
+	return all
+}
+
+// StartBundle makes the bundle's pool.
+func (f *taskFn) StartBundle(ctx context.Context, _ func(int64, []byte)) error {
+	f.joined = joinRun(f.wire.Run)
+	f.pool = newPool(ctx, f.joined)
+	return nil
+}
+
+// ProcessElement submits the task of one partition.
+func (f *taskFn) ProcessElement(_ context.Context, partition int64, pieces func(*[]byte) bool, _ func(int64, []byte)) error {
+	if f.pool.failed() != nil {
+		return f.stop()
+	}
+	t, err := newTask(f.joined, f.wire.Stage, partition, drain(pieces))
+	if err != nil {
+		f.pool.fail(err)
+		return f.stop()
+	}
+	f.pool.submit(partition, t.do)
+	return nil
+}
+
+// drain copies what an iterator yields.
+func drain(next func(*[]byte) bool) [][]byte {
+	var all [][]byte
+	var data []byte
+	for next(&data) {
+		all = append(all, slices.Clone(data))
+	}
+	return all
+}
+
+// stop waits for the tasks of a bundle that failed: Beam will not call FinishBundle.
+func (f *taskFn) stop() error {
+	_, err := f.pool.wait()
+	f.joined.fail(err)
+	return frame(err)
+}
+
+// FinishBundle waits for the tasks and emits what they report.
+func (f *taskFn) FinishBundle(_ context.Context, emit func(int64, []byte)) error {
+	out, err := f.pool.wait()
+	if err != nil {
+		f.joined.fail(err)
+		return frame(err)
+	}
+	for _, m := range out {
+		emit(m.partition, m.data)
+	}
+	return nil
+}
+
+// commitFn ends a write.
+type commitFn struct{ wire commitWire }
+
+type commitWire struct {
+	Run   runConfig  `json:"run"`
+	Stage string     `json:"stage"`
+	Write *writeSpec `json:"write,omitempty"`
+	Sink  *sinkSpec  `json:"sink,omitempty"`
+}
+
+// MarshalJSON encodes the DoFn for its worker.
+func (f *commitFn) MarshalJSON() ([]byte, error) { return json.Marshal(f.wire) }
+
+// UnmarshalJSON decodes what MarshalJSON wrote.
+func (f *commitFn) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &f.wire) }
+
+func (f *commitFn) configure(c runConfig) { f.wire.Run = c }
+func (f *commitFn) mistakes() []error     { return nil }
+func (f *commitFn) scans() []*scanSpec    { return nil }
+func (f *commitFn) handles() map[handleKey]any {
+	h := handle{}
+	if f.wire.Write != nil {
+		h = f.wire.Write.live
+	} else {
+		h = f.wire.Sink.live
+	}
+	return map[handleKey]any{h.key: h.value}
+}
+
+// ProcessElement commits the files of all tasks.
+func (f *commitFn) ProcessElement(ctx context.Context, _ int64, reports func(*[]byte) bool) error {
+	run := joinRun(f.wire.Run)
+	if err := f.commit(ctx, run, drain(reports)); err != nil {
+		run.fail(err)
+		return frame(err)
+	}
+	return nil
+}
+
+func (f *commitFn) commit(ctx context.Context, run *Run, reports [][]byte) error {
+	slices.SortFunc(reports, slices.Compare)
+	var files [][]byte
+	for _, r := range reports {
+		var w written
+		if err := json.Unmarshal(r, &w); err != nil {
+			return fmt.Errorf("decode a task's report: %w", err)
+		}
+		files = append(files, w.Files...)
+	}
+	if f.wire.Sink != nil {
+		sink, err := run.opened.sink(ctx, f.wire.Sink.Ref)
+		if err != nil {
+			return err
+		}
+		return sink.Commit(ctx, run.config.ID, files)
+	}
+	tables, err := run.opened.tables(ctx, f.wire.Write.Ref)
+	if err != nil {
+		return err
+	}
+	if err := tables.Commit(ctx, f.wire.Write.spec(run.config.ID, f.wire.Stage), files); err != nil {
+		return fmt.Errorf("commit table %s: %w", f.wire.Write.Table, err)
+	}
+	return nil
+}
+
+// mistakeFn stands for a sink that could not be built. Prepare finds it; a runner that does not prepare fails on it.
+type mistakeFn struct {
+	Message string `json:"message"`
+
+	err error
+}
+
+func (f *mistakeFn) configure(runConfig)        {}
+func (f *mistakeFn) scans() []*scanSpec         { return nil }
+func (f *mistakeFn) handles() map[handleKey]any { return nil }
+func (f *mistakeFn) mistakes() []error          { return []error{f.err} }
+
+// ProcessElement fails.
+func (f *mistakeFn) ProcessElement(context.Context, []byte) error {
+	return frame(fault.Mark(fault.Usage, errors.New(f.Message)))
+}
+
+// failLater puts a build mistake into the pipeline.
+func failLater(s beam.Scope, err error) {
+	beam.ParDo0(s, &mistakeFn{Message: err.Error(), err: err}, beam.Impulse(s))
+}
