@@ -81,13 +81,17 @@ func (s *Source) Stream() string { return s.opts.Stream }
 // Plan implements source.Source. From one call to the next it keeps what it has
 // fetched, so a caller should go on from the last To; any other position starts over.
 func (s *Source) Plan(ctx context.Context, from change.Position, lim source.Limits) (source.Epoch, error) {
-	lim = withDefaults(lim)
 	if s.plan == nil || from.Compare(s.plan.From()) != change.Equal {
 		if err := s.restart(ctx, from); err != nil {
 			return source.Epoch{}, err
 		}
 	}
-	e, err := s.fill(ctx, lim)
+	e, err := s.plan.Fill(ctx, lim, func(ctx context.Context, wait time.Duration) (int, error) {
+		if err := s.upkeep(ctx); err != nil {
+			return 0, err
+		}
+		return s.poll(ctx, wait)
+	})
 	if err != nil {
 		return source.Epoch{}, err
 	}
@@ -95,60 +99,13 @@ func (s *Source) Plan(ctx context.Context, from change.Position, lim source.Limi
 	return e, nil
 }
 
-func withDefaults(lim source.Limits) source.Limits {
-	if lim.MaxEvents == 0 {
-		lim.MaxEvents = 1_000_000
-	}
-	if lim.MaxBytes == 0 {
-		lim.MaxBytes = 64 << 20
-	}
-	if lim.MaxWait == 0 {
-		lim.MaxWait = time.Second
-	}
-	return lim
-}
-
-// fill fetches until an epoch is full or time is up.
-func (s *Source) fill(ctx context.Context, lim source.Limits) (source.Epoch, error) {
-	deadline := s.opts.Clock().Add(lim.MaxWait)
-	extended := s.plan.Pending() > 0
-	tryAt := lim.MaxBytes
-	for {
-		if err := ctx.Err(); err != nil {
-			return source.Epoch{}, err
-		}
-		if err := s.upkeep(ctx); err != nil {
-			return source.Epoch{}, err
-		}
-		left := deadline.Sub(s.opts.Clock())
-		full := s.plan.Ready() >= lim.MaxEvents || s.plan.Bytes() >= tryAt
-		if left <= 0 || full {
-			e, err := s.plan.Take(lim)
-			if err != nil || left <= 0 || !e.Empty() || e.To.Compare(e.From) != change.Equal {
-				return e, err
-			}
-			tryAt = 2 * s.plan.Bytes() // a transaction larger than the limit
-		}
-		n, err := s.poll(ctx, min(left, pollSlice))
-		if err != nil {
-			return source.Epoch{}, err
-		}
-		if n > 0 && !extended {
-			extended, deadline = true, s.opts.Clock().Add(lim.MaxWait)
-		}
-	}
-}
-
-// pollSlice is the longest that a poll waits before samples and topics are looked after.
-const pollSlice = 20 * time.Millisecond
-
 // upkeep looks after what is not fetching: new topics, sampled ends.
 func (s *Source) upkeep(ctx context.Context) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
 	now := s.opts.Clock()
-	if now.Sub(s.sampled) < pollSlice || !s.plan.WantSample() {
+	if now.Sub(s.sampled) < planner.Poll || !s.plan.WantSample() {
 		return nil
 	}
 	s.sampled = now

@@ -94,6 +94,7 @@ func (t *Tracker) Advance(c *Cut) {
 			h := r.head(n)
 			r.first, r.events, r.bytes = h.next, r.events-h.events, r.bytes-h.bytes
 			t.pending, t.ready, t.bytes = t.pending-n, t.ready-n, t.bytes-h.bytes
+			s.bytes -= h.bytes
 		}
 		s.compact()
 	}
@@ -105,6 +106,7 @@ func (t *Tracker) leave(shard int, n int64, r *run) {
 	t.pending -= events
 	t.ready -= events
 	t.bytes -= r.bytes
+	t.shards[shard].bytes -= r.bytes
 	if r.tx < 0 {
 		return
 	}

@@ -129,6 +129,11 @@ func wholeOnce(t *rapid.T, h *history, markers bool) {
 		oldest, stuck := tr.Oldest()
 		t.Fatalf("missing %v, too many %v, stuck %v %+v%v", minus(h.want, l.got), minus(l.got, h.want), stuck, oldest, h)
 	}
+	for i := range tr.Shards() {
+		if n := tr.ShardBytes(i); n != 0 {
+			t.Fatalf("left behind: %d bytes in shard %d", n, i)
+		}
+	}
 	if tr.Pending() != 0 || tr.Ready() != 0 || tr.Bytes() != 0 || len(tr.ids) != 0 {
 		t.Fatalf("left behind: %d pending, %d ready, %d bytes, transactions %v%v", tr.Pending(), tr.Ready(), tr.Bytes(), tr.ids, h)
 	}

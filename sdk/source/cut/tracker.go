@@ -103,6 +103,7 @@ type shard struct {
 	dropped    int64 // runs dropped: absolute number of runs[0]
 	next       int64 // behind everything that was told
 	mark       Mark  // behind everything that was told
+	bytes      int64 // of the window
 	touch      int   // index of the last run's touch in its transaction
 	open       int32 // without markers: the transaction of the last event that was no duplicate, -1: none
 	sampled    int64 // the end offset that Sampled gave last; -1: none
@@ -191,6 +192,9 @@ func (t *Tracker) Pending() int64 { return t.pending }
 // Bytes is the size of all records in the window.
 func (t *Tracker) Bytes() int64 { return t.bytes }
 
+// ShardBytes is the size of all records of shard i in the window.
+func (t *Tracker) ShardBytes(i int) int64 { return t.shards[i].bytes }
+
 // Tick tells the time. Grace counts by it.
 func (t *Tracker) Tick(now time.Time) { t.now = now.UnixMicro() }
 
@@ -223,6 +227,7 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 	}
 	r := t.extend(i, s, id, e, duplicate)
 	r.bytes += e.Bytes
+	s.bytes += e.Bytes
 	t.bytes += e.Bytes
 	r.next, s.next = e.Offset+1, e.Offset+1
 	if id >= 0 {
@@ -294,6 +299,7 @@ func (t *Tracker) Skip(i int, offset, bytes int64, tombstone bool) {
 	}
 	r.next, s.next = offset+1, offset+1
 	r.bytes += bytes
+	s.bytes += bytes
 	t.bytes += bytes
 	if tombstone {
 		r.tombs++

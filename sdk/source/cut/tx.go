@@ -199,6 +199,7 @@ func (t *Tracker) Marker(i int, m *Marker) {
 	}
 	r.next, s.next = m.Offset+1, m.Offset+1
 	r.bytes += m.Bytes
+	s.bytes += m.Bytes
 	t.bytes += m.Bytes
 	s.mark.At = max(s.mark.At, m.At)
 	r.mark = s.mark

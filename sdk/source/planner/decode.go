@@ -2,6 +2,7 @@ package planner
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -16,12 +17,29 @@ import (
 type Record struct {
 	Offset     int64
 	Key, Value []byte
-	At         int64 // the stream's time stamp, microseconds UTC; 0 where unknown
+	At         int64 // the stream's time stamp, microseconds UTC; 0 where it has none
 	Control    bool  // bookkeeping of the log itself: no message
 }
 
 // size is what a record counts for limits.
 func (r *Record) size() int64 { return int64(len(r.Key) + len(r.Value)) }
+
+// sent is the time at which a heartbeat was sent: the stream's time stamp, or else what its value says.
+func (r *Record) sent() int64 {
+	if r.At != 0 {
+		return r.At
+	}
+	var beat struct {
+		TS      int64 `json:"ts_ms"`
+		Payload struct {
+			TS int64 `json:"ts_ms"`
+		} `json:"payload"`
+	}
+	if json.Unmarshal(r.Value, &beat) != nil {
+		return 0 // it only moves the position
+	}
+	return max(beat.TS, beat.Payload.TS) * 1000
+}
 
 // message is what decoding a record came to.
 type message struct {
@@ -45,6 +63,9 @@ func (d *shardDecoder) decode(r *Record) (message, error) {
 		Offset: r.Offset, Bytes: r.size(), Tx: m.Tx, Order: m.TxOrder, At: m.CommittedAt, Sent: r.At,
 		Rejected: err != nil, Unknown: err != nil && m == debezium.Meta{},
 	}
+	if r.At == 0 {
+		msg.ev.Sent = m.CommittedAt
+	}
 	if m.Op != change.Read && m.LSN != 0 && (err == nil || m.Tx != "") {
 		msg.ev.Key = d.key(m, r.Value)
 	}
@@ -56,6 +77,16 @@ type shardDecoder struct {
 	dec  *debezium.Decoder
 	log  logOrder
 	tail int // distance of the sequence member from the message's end, as last seen
+
+	msgs    []message
+	rejects []source.Rejected
+	told    int64 // offset behind what it has seen
+	stopped error
+}
+
+func newShardDecoder(cfg debezium.Config) (*shardDecoder, error) {
+	d, err := debezium.New(cfg)
+	return &shardDecoder{dec: d}, err
 }
 
 // logOrder says how a connector's LSNs relate to commits.

@@ -78,12 +78,10 @@ type Planner struct {
 
 type shard struct {
 	Shard
-	shardDecoder
-	msgs    []message
-	rejects []source.Rejected
-	told    int64 // offset behind what the decoder has seen
-	stopped error // why the shard cannot be read further
-	logged  bool
+	decoders []*shardDecoder // the first one is the shard's own; the others help with large feeds
+	msgs     []message
+	told     int64 // offset behind what the decoder has seen
+	stopped  error // why the shard cannot be read further
 }
 
 // New makes a planner that goes on from a position.
@@ -114,10 +112,11 @@ func (p *Planner) AddShard(s Shard) (n int, from int64, err error) {
 	st := &shard{Shard: s, told: s.Next}
 	if s.Role == cut.Data {
 		s.Config.Table = s.Table
-		if st.dec, err = debezium.New(s.Config); err != nil {
+		d, err := newShardDecoder(s.Config)
+		if err != nil {
 			return 0, 0, err
 		}
-		st.Config = s.Config
+		st.decoders, st.Config = []*shardDecoder{d}, s.Config
 		p.cache.start(s.Name, s.Next)
 	}
 	n = p.track.AddShard(cut.Shard{Name: s.Name, Role: s.Role, Collection: s.Collection, Next: s.Next, Mark: mark})
@@ -132,7 +131,7 @@ func (p *Planner) Shards() int { return len(p.shards) }
 // ShardAt describes shard n.
 func (p *Planner) ShardAt(n int) Shard { return p.shards[n].Shard }
 
-// Read is the offset behind what was fed of shard n.
+// Fed is the offset behind what was fed of shard n.
 func (p *Planner) Fed(n int) int64 { return p.track.Read(n) }
 
 // Ready is about how many events could be planned now.
@@ -143,6 +142,9 @@ func (p *Planner) Pending() int64 { return p.track.Pending() }
 
 // Bytes is the undecoded size of what was fed and not planned.
 func (p *Planner) Bytes() int64 { return p.track.Bytes() }
+
+// ShardBytes is the undecoded size of what was fed of shard n and not planned.
+func (p *Planner) ShardBytes(n int) int64 { return p.track.ShardBytes(n) }
 
 // Feed is what arrived of one shard.
 type Feed struct {
@@ -178,55 +180,11 @@ func (p *Planner) Feed(feeds []Feed) error {
 				if r.Control {
 					p.track.Skip(f.Shard, r.Offset, r.size(), false)
 				} else {
-					p.track.Heartbeat(f.Shard, r.Offset, r.size(), r.At)
+					p.track.Heartbeat(f.Shard, r.Offset, r.size(), r.sent())
 				}
 			}
 		}
 	}
-	return nil
-}
-
-// flushRows is from how many rows on a decoder is emptied without waiting for the epoch's end.
-const flushRows = 4096
-
-// decode runs a shard's records through its decoder.
-func (p *Planner) decode(s *shard, records []Record) error {
-	s.msgs = s.msgs[:0]
-	for i := range records {
-		r := &records[i]
-		if r.Offset < s.told {
-			continue
-		}
-		m, err := s.shardDecoder.decode(r)
-		if err != nil {
-			s.stopped = fmt.Errorf("%s offset %d: %w", s.Name, r.Offset, err)
-			s.msgs = append(s.msgs, message{ev: cut.Event{Offset: r.Offset}, err: s.stopped})
-			s.told = r.Offset
-			break
-		}
-		if m.err != nil {
-			s.rejects = append(s.rejects, reject(s.Table, s.Name, r, m.err))
-		}
-		s.msgs = append(s.msgs, m)
-		s.told = r.Offset + 1
-	}
-	if s.dec.Rows() >= flushRows {
-		return p.flush(s)
-	}
-	return nil
-}
-
-// flush moves what a shard's decoder holds into the cache.
-func (p *Planner) flush(s *shard) error {
-	if s.Role != cut.Data {
-		return nil
-	}
-	batches, err := s.dec.Flush(s.Name)
-	if err != nil {
-		return fmt.Errorf("decode %s: %w", s.Name, err)
-	}
-	p.cache.add(s.Name, batches, s.rejects, s.told)
-	s.rejects = nil
 	return nil
 }
 
@@ -366,7 +324,7 @@ func (p *Planner) Confirm(pos change.Position) {
 	}
 }
 
-// Unplanned is the commit-side age of the stream: the time stamp of the latest record fed; zero if none was.
+// Latest is the time stamp of the latest event fed; zero if none was.
 func (p *Planner) Latest() time.Time {
 	if p.last == 0 {
 		return time.Time{}

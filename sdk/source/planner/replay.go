@@ -11,20 +11,19 @@ import (
 // Replay decodes the records of a split and hands them to a handler, as
 // Planner.Read does from memory. It holds no more than a batch at a time.
 type Replay struct {
-	split   source.Split
-	dec     shardDecoder
-	rejects []source.Rejected
-	next    int64
+	split source.Split
+	dec   *shardDecoder
+	next  int64
 }
 
 // NewReplay starts the decoding of a split of a table.
 func NewReplay(s source.Split, cfg debezium.Config) (*Replay, error) {
 	cfg.Table = s.Table
-	d, err := debezium.New(cfg)
+	d, err := newShardDecoder(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Replay{split: s, dec: shardDecoder{dec: d}, next: s.From}, nil
+	return &Replay{split: s, dec: d, next: s.From}, nil
 }
 
 // Done reports whether nothing of the split is missing.
@@ -45,9 +44,9 @@ func (r *Replay) Feed(ctx context.Context, records []Record, h source.Handler) e
 			return fmt.Errorf("%s offset %d: %w", r.split.Shard, rec.Offset, err)
 		}
 		if m.err != nil {
-			r.rejects = append(r.rejects, reject(r.split.Table, r.split.Shard, rec, m.err))
+			r.dec.rejects = append(r.dec.rejects, reject(r.split.Table, r.split.Shard, rec, m.err))
 		}
-		if r.dec.dec.Rows() >= flushRows || len(r.rejects) >= flushRows {
+		if r.dec.dec.Rows() >= flushRows || len(r.dec.rejects) >= flushRows {
 			if err := r.Flush(ctx, h); err != nil {
 				return err
 			}
@@ -62,7 +61,7 @@ func (r *Replay) Flush(ctx context.Context, h source.Handler) error {
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", r.split.Shard, err)
 	}
-	rejects := r.rejects
-	r.rejects = nil
+	rejects := r.dec.rejects
+	r.dec.rejects = nil
 	return deliver(ctx, h, batches, rejects)
 }

@@ -1,0 +1,56 @@
+package planner
+
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace/sdk/change"
+	"github.com/millrace/millrace/sdk/source"
+)
+
+// Poll is how long a poll of Fill may wait at most, so that a caller looks after other things in between.
+const Poll = 20 * time.Millisecond
+
+// Fill ends an epoch as source.Source.Plan has to: when it is full, or when the time for
+// it is up. poll feeds what is there; if nothing is, it waits up to the given time for something, and returns the number
+// of records that it fed.
+func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx context.Context, wait time.Duration) (int, error)) (source.Epoch, error) {
+	lim = withDefaults(lim)
+	deadline := p.opts.Clock().Add(lim.MaxWait)
+	extended := p.Pending() > 0
+	tryAt := lim.MaxBytes
+	for {
+		if err := ctx.Err(); err != nil {
+			return source.Epoch{}, err
+		}
+		left := deadline.Sub(p.opts.Clock())
+		if left <= 0 || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt {
+			e, err := p.Take(lim)
+			if err != nil || left <= 0 || !e.Empty() || e.To.Compare(e.From) != change.Equal {
+				return e, err
+			}
+			tryAt = 2 * p.Bytes() // a transaction larger than the limit
+		}
+		n, err := poll(ctx, min(left, Poll))
+		if err != nil {
+			return source.Epoch{}, err
+		}
+		if n > 0 && !extended { // the time for the first event is up; now for more of them
+			extended, deadline = true, p.opts.Clock().Add(lim.MaxWait)
+		}
+	}
+}
+
+// withDefaults fills in what source.Limits documents.
+func withDefaults(lim source.Limits) source.Limits {
+	if lim.MaxEvents == 0 {
+		lim.MaxEvents = 1_000_000
+	}
+	if lim.MaxBytes == 0 {
+		lim.MaxBytes = 64 << 20
+	}
+	if lim.MaxWait == 0 {
+		lim.MaxWait = time.Second
+	}
+	return lim
+}
