@@ -139,6 +139,10 @@ func TestPruneTable(t *testing.T) {
 		"t":  {Min: day("2026-01-01").Time(), Max: day("2026-01-31").Time().Add(time.Hour), Rows: 100},
 		"x":  {Nulls: 100, Rows: 100},
 		"f":  {Min: 1.0, Max: 2.0, Rows: 100},
+
+		"tns":  {Min: time.Date(1969, 12, 31, 12, 0, 0, 0, time.UTC), Max: time.Date(1969, 12, 31, 13, 0, 0, 0, time.UTC), Rows: 100},
+		"i32":  {Min: 1, Max: 2, Nulls: -1, Rows: 100},
+		"ireq": {Min: 1, Max: 2, Nulls: -1, Rows: 100},
 	}
 	cases := []struct {
 		filter string
@@ -151,9 +155,11 @@ func TestPruneTable(t *testing.T) {
 		{"s like 'x%'", Never}, {"s like 'ca%'", Maybe}, {"s like 'a%'", Never}, {"s = 'card'", Maybe}, {"s < 'card'", Never}, {"s like '%'", Maybe},
 		{"y >= date '2026-02-01'", Never}, {"y = '2025-12-31'", Never}, {"y >= '2026-01-01'", Always},
 		{"t >= '2026-02-01'", Never}, {"cast(t as date) > date '2026-01-31'", Never}, {"cast(t as date) <= date '2026-01-31'", Always},
+		{"cast(tns as date) = date '1969-12-31'", Always}, {"cast(tns as date) >= date '1970-01-01'", Never},
 		{"x is null", Always}, {"x is not null", Never}, {"x = x'00'", Never}, {"x is null and i > 100", Never},
 		{"f > 2e0", Maybe}, {"f < 1e0", Never}, {"f >= 1e0", Always},
 		{"i > 20 and unknown_cost > 5", Never}, {"i > 20 or i < 10", Never}, {"i > 5 or d2 / 0 > 1", Always}, {"d2 / 0 > 1", Maybe},
+		{"i32 > 0", Maybe}, {"i32 is null", Maybe}, {"i32 > 2", Never}, {"ireq > 0", Always}, {"ireq is null", Never},
 		{"true", Always}, {"false", Never}, {"null", Never}, {"i > null", Never},
 	}
 	fields := append(bankSchema.Fields(), arrow.Field{Name: "unknown_cost", Type: arrow.PrimitiveTypes.Int64})

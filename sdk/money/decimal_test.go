@@ -204,6 +204,21 @@ func TestRoundingTable(t *testing.T) {
 	}
 }
 
+func TestMulRoundSeesDigitsFarBelowATie(t *testing.T) {
+	t.Parallel()
+	half := dec(t, "0.50000000000000000000000000000000000000")
+	above := dec(t, "1.000000000000000000000000000001")
+	for _, c := range []struct {
+		by   Decimal
+		mode RoundingMode
+		want string
+	}{{above, HalfEven, "1"}, {above, HalfDown, "1"}, {dec(t, "1.000000000000000000000000000000"), HalfEven, "0"}, {above.Neg(), HalfEven, "-1"}} {
+		if got, err := half.MulRound(c.by, 0, c.mode); err != nil || got.String() != c.want {
+			t.Errorf("0.5 times %v by %v = %v, %v: want %s", c.by, c.mode, got, err, c.want)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	big38 := dec(t, "99999999999999999999999999999999999999")

@@ -232,8 +232,9 @@ func TestAppendRefusesWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	type row struct {
 		Name   string
-		Amount money.Decimal `lake:",decimal(5,2)"`
 		Maybe  *bool
+		Flag   bool
+		Amount money.Decimal `lake:",decimal(5,2)"`
 		At     time.Time
 	}
 	b, err := NewBuilder[row]()
@@ -248,19 +249,16 @@ func TestAppendRefusesWhatDoesNotFit(t *testing.T) {
 		return v
 	}
 	yes := true
-	good := row{"ok", d("1.5"), &yes, time.UnixMicro(1).UTC()}
+	good := row{"ok", nil, false, d("1.5"), time.UnixMicro(1).UTC()}
 	for name, bad := range map[string]struct {
 		row  row
 		want error
 		says string
 	}{
-		"overflow": {row{"x", d("1000.00"), nil, time.Time{}}, money.ErrOverflow, "Amount"},
-		"inexact":  {row{"x", d("0.001"), &yes, time.Time{}}, money.ErrInexact, "amount"},
-		"time":     {row{"x", d("0"), nil, time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)}, ErrValue, "At"},
+		"overflow": {row{"x", &yes, true, d("1000.00"), time.Time{}}, money.ErrOverflow, "Amount"},
+		"inexact":  {row{"x", &yes, true, d("0.001"), time.Time{}}, money.ErrInexact, "amount"},
+		"time":     {row{"x", &yes, true, d("0"), time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)}, ErrValue, "At"},
 	} {
-		if err := b.Append(good); err != nil {
-			t.Fatal(err)
-		}
 		before := b.Len()
 		err := b.AppendAll([]row{good, bad.row})
 		if !errors.Is(err, ErrValue) || !errors.Is(err, bad.want) || !strings.Contains(err.Error(), bad.says) || !strings.Contains(err.Error(), "row 1") {
@@ -269,16 +267,19 @@ func TestAppendRefusesWhatDoesNotFit(t *testing.T) {
 		if b.Len() != before {
 			t.Errorf("%s: %d rows: want %d", name, b.Len(), before)
 		}
+		if err := b.AppendAll([]row{good, good}); err != nil { // where the refused rows were
+			t.Fatal(err)
+		}
 	}
 	rec := b.NewRecord()
 	defer rec.Release()
 	rows, err := All[row](rec)
-	if err != nil || len(rows) != 3 {
+	if err != nil || len(rows) != 6 {
 		t.Fatalf("rows %v, %v", rows, err)
 	}
-	for _, r := range rows {
-		if r.Amount != d("1.50") || *r.Maybe != yes || r.Name != "ok" || !r.At.Equal(good.At) {
-			t.Errorf("row %+v was damaged by a refused one", r)
+	for i, r := range rows {
+		if r.Amount != d("1.50") || r.Maybe != nil || r.Flag || r.Name != "ok" || !r.At.Equal(good.At) {
+			t.Errorf("row %d, %+v, was damaged by a refused one", i, r)
 		}
 	}
 }
