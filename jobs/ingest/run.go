@@ -1,0 +1,204 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/sdk/change"
+	"github.com/millrace/millrace/sdk/source"
+)
+
+// conflicts is how often an epoch is rebuilt after a conflict before the run gives up.
+const conflicts = 10
+
+// Run follows the stream until ctx ends (then the epoch under way is finished,
+// and the error is nil), until it is caught up if that is asked for, or until an error.
+func Run(ctx context.Context, o Options) (Report, error) {
+	if err := o.complete(); err != nil {
+		return Report{}, err
+	}
+	tables, err := open(ctx, &o)
+	if err != nil {
+		return Report{}, err
+	}
+	defer closeAll(tables)
+	r := &run{opts: &o, tables: tables}
+	for {
+		again, err := r.follow(ctx)
+		if err != nil || !again {
+			return r.report, err
+		}
+	}
+}
+
+type run struct {
+	opts   *Options
+	tables map[string]*follower
+	report Report
+
+	idleSince time.Time // when planning found nothing to write first; zero while there is something
+}
+
+// planned is what the planning goroutine hands over.
+type planned struct {
+	epoch source.Epoch
+	err   error
+}
+
+// follow plans from the lake's position on, one epoch ahead of what is being
+// written. It returns true where planning must start again from the lake.
+func (r *run) follow(ctx context.Context) (again bool, err error) {
+	from, err := r.opts.Lake.StreamPosition(ctx, r.opts.Source.Stream())
+	if err != nil {
+		return false, fmt.Errorf("ingest: where the lake is: %w", err)
+	}
+	r.report.Position = from
+	planCtx, stop := context.WithCancel(ctx)
+	plans := make(chan planned, 1)
+	go func() {
+		defer close(plans)
+		r.plan(planCtx, from, plans)
+	}()
+	defer func() {
+		stop()
+		for range plans { // the planner has ended when its channel is closed
+		}
+	}()
+	start := from
+	for p := range plans {
+		if p.err != nil {
+			if ctx.Err() != nil {
+				return false, nil
+			}
+			return false, fmt.Errorf("ingest: plan: %w", p.err)
+		}
+		if p.epoch.Empty() {
+			done, err := r.caughtUp(ctx, p.epoch.To)
+			if done || err != nil {
+				return false, err
+			}
+			continue
+		}
+		r.idleSince = time.Time{}
+		p.epoch = rebase(p.epoch, start, r.opts.Source.Stream())
+		dropped, err := r.epoch(ctx, p.epoch)
+		if err != nil {
+			return false, err
+		}
+		if dropped {
+			return true, nil
+		}
+		start = p.epoch.To
+	}
+	return false, nil
+}
+
+// idleLimit is how long a run that shall end when caught up waits for the rest of
+// a transaction that the stream's end leaves incomplete.
+const idleLimit = 15 * time.Second
+
+// caughtUp reports whether the run may end, after an epoch with nothing to write:
+// the stream is read to its end, or what is left of it has not become whole for a while.
+func (r *run) caughtUp(ctx context.Context, pos change.Position) (bool, error) {
+	if !r.opts.UntilCaughtUp {
+		return false, nil
+	}
+	lag, err := r.opts.Source.Lag(ctx, pos)
+	if err != nil {
+		return false, fmt.Errorf("ingest: how far behind: %w", err)
+	}
+	now := r.opts.Clock()
+	switch {
+	case lag.Events <= 0:
+		return true, nil
+	case r.idleSince.IsZero():
+		r.idleSince = now
+	case now.Sub(r.idleSince) > idleLimit:
+		r.opts.Logger.Warn("the stream ends in an incomplete transaction, which stays for the next run", "events", lag.Events)
+		return true, nil
+	}
+	return false, nil
+}
+
+// rebase makes an epoch start where the lake is: epochs with nothing to write move
+// the position only in memory, so the next one to be written covers them too.
+func rebase(ep source.Epoch, start change.Position, stream string) source.Epoch {
+	ep.From = start
+	ep.ID = change.EpochID(stream, start)
+	return ep
+}
+
+// plan plans epoch after epoch until ctx ends or planning fails.
+func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned) {
+	for {
+		ep, err := r.opts.Source.Plan(ctx, from, r.opts.Limits)
+		select {
+		case out <- planned{ep, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+		from = ep.To
+	}
+}
+
+// epoch takes one epoch into the lake. A context that has ended does not stop it before Grace is over.
+func (r *run) epoch(ctx context.Context, ep source.Epoch) (dropped bool, err error) {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		t, stop := context.WithTimeout(work, r.opts.Grace)
+		defer stop()
+		<-t.Done()
+		cancel(fmt.Errorf("ingest: epoch %s did not end within %s of the stop", ep.ID, r.opts.Grace))
+	})()
+	begin := r.opts.Clock()
+	var done catalog.Committed
+	for attempt := 1; ; attempt++ {
+		done, err = newStep(r.opts, r.tables, ep, attempt).run(work)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, catalog.ErrConflict) || attempt == conflicts {
+			return false, err
+		}
+		r.opts.Logger.Info("epoch is rebuilt", "epoch", ep.ID, "attempt", attempt, "reason", err)
+	}
+	if done.Dropped {
+		r.report.Dropped++
+		r.opts.Logger.Warn("epoch was in the lake already; going on from the lake's position", "epoch", ep.ID)
+		return true, nil
+	}
+	r.count(ep, done)
+	if err := r.opts.Source.Confirm(work, ep.To); err != nil {
+		r.opts.Logger.Warn("progress was not published", "reason", err)
+	}
+	if r.report.Counts.Rejected > r.opts.DeadLetterLimit {
+		return false, fmt.Errorf("ingest: %w: %d, the limit is %d; look at %s.dead_letters", ErrDeadLetters, r.report.Counts.Rejected, r.opts.DeadLetterLimit, r.opts.Namespace)
+	}
+	if r.opts.Progress != nil {
+		lag, err := r.opts.Source.Lag(work, ep.To)
+		if err != nil {
+			lag = source.Lag{Events: -1, Bytes: -1}
+		}
+		r.opts.Progress(Progress{Epoch: ep, Cut: done.Cut, Report: r.report, Took: r.opts.Clock().Sub(begin), Lag: lag, Position: ep.To})
+	}
+	return false, nil
+}
+
+func (r *run) count(ep source.Epoch, done catalog.Committed) {
+	c, e := &r.report.Counts, ep.Counts
+	c.Events += e.Events
+	c.Rejected += e.Rejected
+	c.Duplicates += e.Duplicates
+	c.Tombstones += e.Tombstones
+	c.Transactions += e.Transactions
+	c.Bytes += e.Bytes
+	r.report.Epochs++
+	r.report.Cut, r.report.Position = done.Cut, ep.To
+}

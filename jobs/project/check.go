@@ -1,0 +1,176 @@
+package project
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/strictyaml"
+	"github.com/millrace/millrace/sdk/expr"
+	"github.com/millrace/millrace/sdk/money"
+)
+
+// check finds the mistakes that single values do not show.
+func (f *File) check() []strictyaml.Problem {
+	var out []strictyaml.Problem
+	say := func(path, format string, args ...any) { out = append(out, f.problem(path, format, args...)) }
+	f.checkLake(say)
+	f.checkSource(say)
+	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
+		f.checkTable("ingest.tables."+name, f.Ingest.Tables[name], say)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Reconcile)) {
+		f.checkReconcile("reconcile."+name, f.Reconcile[name], say)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Features)) {
+		checkTableName("features."+name+".table", f.Features[name].Table, say)
+		checkTableName("features."+name+".into", f.Features[name].Into, say)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Export)) {
+		checkTableName("export."+name+".table", f.Export[name].Table, say)
+		f.checkLocation("export."+name+".to", f.Export[name].To, say)
+	}
+	if f.Ingest.Epoch.MaxEvents < 1 && f.where["ingest.epoch.max_events"] != [2]int{} {
+		say("ingest.epoch.max_events", "must be at least 1")
+	}
+	if f.Maintain.KeepSnapshots < 1 && f.where["maintain.keep_snapshots"] != [2]int{} {
+		say("maintain.keep_snapshots", "must be at least 1")
+	}
+	return out
+}
+
+type sayer func(path, format string, args ...any)
+
+func (f *File) checkLake(say sayer) {
+	if c := f.Lake.Catalog; c != "" {
+		scheme, _, _ := strings.Cut(c, "://")
+		if !slices.Contains([]string{"sqlite", "postgres", "postgresql", "http", "https"}, scheme) {
+			say("lake.catalog", "%q is not a catalog; write sqlite://file, postgres://host/db or https://host", strictyaml.MaskURL(c))
+		}
+		if f.Lake.Token != "" && !strings.HasPrefix(scheme, "http") {
+			say("lake.token", "has no effect: only a REST catalog takes a token")
+		}
+	}
+	if f.Lake.Warehouse != "" {
+		f.checkLocation("lake.warehouse", f.Lake.Warehouse, say)
+	}
+	s3 := f.Lake.S3
+	if s3 == nil {
+		return
+	}
+	if !f.usesS3() {
+		say("lake.s3", "has no effect: no location in this file starts with s3://")
+	}
+	if u, err := url.Parse(s3.Endpoint); s3.Endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		say("lake.s3.endpoint", "%q is not an endpoint; write http://host:port or https://host", s3.Endpoint)
+	}
+	switch {
+	case s3.Credentials == "static" && (s3.AccessKey == "" || s3.SecretKey == ""):
+		say("lake.s3", "static credentials need access_key and secret_key (or set credentials to env, file or iam)")
+	case s3.Credentials != "static" && s3.Credentials != "" && s3.AccessKey != "":
+		say("lake.s3.access_key", "has no effect with credentials: %s", s3.Credentials)
+	}
+	if s3.Profile != "" && s3.Credentials != "file" {
+		say("lake.s3.profile", "has no effect unless credentials is file")
+	}
+}
+
+func (f *File) checkLocation(path, location string, say sayer) {
+	switch {
+	case strings.HasPrefix(location, "file://"):
+	case strings.HasPrefix(location, "s3://"):
+		if f.Lake.S3 == nil {
+			say(path, "%s needs the settings lake.s3 (endpoint and credentials)", location)
+		}
+	default:
+		say(path, "%q is not a location; write file://folder or s3://bucket/prefix", location)
+	}
+}
+
+func (f *File) usesS3() bool {
+	all := []string{f.Lake.Warehouse}
+	if f.Source != nil && f.Source.Files != nil {
+		all = append(all, f.Source.Files.URL)
+	}
+	for _, e := range f.Export {
+		all = append(all, e.To)
+	}
+	for _, r := range f.Reconcile {
+		all = append(all, r.Statement)
+	}
+	return slices.ContainsFunc(all, func(u string) bool { return strings.HasPrefix(u, "s3://") })
+}
+
+func (f *File) checkSource(say sayer) {
+	s := f.Source
+	if s == nil {
+		if len(f.Ingest.Tables) > 0 {
+			say("ingest.tables", "have no effect without a source")
+		}
+		return
+	}
+	switch {
+	case s.Kafka != nil && s.Files != nil:
+		say("source", "has both kafka and files; a project follows one stream")
+	case s.Kafka == nil && s.Files == nil:
+		say("source", "needs kafka or files")
+	case s.Files != nil:
+		f.checkLocation("source.files.url", s.Files.URL, say)
+	case s.Kafka.TLS != nil && (s.Kafka.TLS.CertFile == "") != (s.Kafka.TLS.KeyFile == ""):
+		say("source.kafka.tls", "cert_file and key_file go together")
+	}
+	if len(f.Ingest.Tables) == 0 {
+		say("source", "has no effect: list the tables under ingest.tables")
+	}
+}
+
+func (f *File) checkTable(path string, t IngestTable, say sayer) {
+	if !t.Mirror && !t.History {
+		say(path, "keeps neither a mirror nor history: nothing would be written")
+	}
+	if t.AppendOnly && !t.Mirror {
+		say(path+".append_only", "has no effect without a mirror")
+	}
+	if t.Buckets == 0 && t.BucketBy != "" {
+		say(path+".bucket_by", "has no effect without buckets")
+	}
+	if t.Buckets < 0 {
+		say(path+".buckets", "must not be negative")
+	}
+	if _, err := t.Schema(); err != nil {
+		say(path+".columns", "%v", err)
+	}
+	for i, c := range t.Control {
+		if _, err := ParseControl(c); err != nil {
+			say(path+".control", "item %d: %v", i+1, err)
+		}
+	}
+}
+
+func (f *File) checkReconcile(path string, r Reconcile, say sayer) {
+	checkTableName(path+".table", r.Table, say)
+	if r.Where != "" {
+		if _, err := expr.Parse(r.Where); err != nil {
+			say(path+".where", "%v", err)
+		}
+	}
+	if r.Statement != "" {
+		f.checkLocation(path+".statement", r.Statement, say)
+	}
+	if d, err := money.Parse(r.Tolerance); err != nil || d.Sign() < 0 {
+		say(path+".tolerance", "%q is not an amount of 0 or more, such as 0.01", r.Tolerance)
+	}
+	if r.Days < 0 {
+		say(path+".days", "must not be negative")
+	}
+	if r.Days > 0 && r.Date == "" {
+		say(path+".days", "has no effect without date")
+	}
+}
+
+func checkTableName(path, name string, say sayer) {
+	if name != "" && strings.Count(name, ".") != 1 {
+		say(path, "%q is not a table; write namespace.table", name)
+	}
+}

@@ -1,0 +1,171 @@
+package project
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/internal/strictyaml"
+)
+
+// File is a project file.
+type File struct {
+	Name      string                `yaml:"name" required:"true" doc:"the project's name; it names the stream in the lake, so keep it"`
+	Lake      Lake                  `yaml:"lake" required:"true" doc:"the catalog and the storage of the lake"`
+	Source    *Source               `yaml:"source" doc:"the change stream that feeds the lake"`
+	Ingest    Ingest                `yaml:"ingest" doc:"how the change stream becomes tables"`
+	Reconcile map[string]Reconcile  `yaml:"reconcile" doc:"nightly reconciliations by name"`
+	Features  map[string]FeatureSet `yaml:"features" doc:"feature sets by name"`
+	Export    map[string]Export     `yaml:"export" doc:"exports by name"`
+	Maintain  Maintain              `yaml:"maintain" doc:"compaction, snapshot expiry and garbage collection"`
+	Log       Log                   `yaml:"log" doc:"what is logged, and how"`
+	Metrics   Metrics               `yaml:"metrics" doc:"where metrics are served"`
+
+	path  string
+	where strictyaml.Where
+}
+
+// Lake says where the tables are.
+type Lake struct {
+	Catalog   string `yaml:"catalog" required:"true" doc:"sqlite://lake/catalog.db, postgres://user:password@host/db, or http(s)://host (Iceberg REST)"`
+	Name      string `yaml:"name" default:"millrace" doc:"the catalog's name inside its database"`
+	Warehouse string `yaml:"warehouse" required:"true" doc:"file://folder or s3://bucket/prefix"`
+	Token     string `yaml:"token" secret:"true" doc:"bearer token of a REST catalog"`
+	S3        *S3    `yaml:"s3" doc:"how to reach s3:// locations"`
+}
+
+// S3 says how to reach object storage.
+type S3 struct {
+	Endpoint     string          `yaml:"endpoint" required:"true" doc:"http(s)://host:port of the S3 service"`
+	Region       string          `yaml:"region" default:"us-east-1" doc:"the region to sign for"`
+	Credentials  string          `yaml:"credentials" default:"static" enum:"static|env|file|iam" doc:"where the keys come from"`
+	AccessKey    string          `yaml:"access_key" doc:"access key id, for static credentials"`
+	SecretKey    string          `yaml:"secret_key" secret:"true" doc:"secret access key, for static credentials"`
+	SessionToken string          `yaml:"session_token" secret:"true" doc:"session token, for static credentials"`
+	Profile      string          `yaml:"profile" doc:"profile of the shared credentials file, for file credentials"`
+	VirtualHost  bool            `yaml:"virtual_host" doc:"address buckets as host names instead of paths"`
+	CAFile       string          `yaml:"ca_file" doc:"PEM file of an own certificate authority"`
+	PartSize     strictyaml.Size `yaml:"part_size" default:"16MiB" doc:"part size of multipart uploads"`
+	Deadline     time.Duration   `yaml:"deadline" default:"60s" doc:"how long one operation is retried"`
+}
+
+// Source is a change stream: exactly one of kafka and files.
+type Source struct {
+	Kafka *Kafka `yaml:"kafka" doc:"Debezium topics in Kafka"`
+	Files *Files `yaml:"files" doc:"Debezium envelopes as NDJSON files arriving in a folder or bucket"`
+}
+
+// Kafka says how to read Debezium's topics.
+type Kafka struct {
+	Brokers     []string `yaml:"brokers" required:"true" doc:"host:port of one or more brokers"`
+	Prefix      string   `yaml:"prefix" required:"true" doc:"Debezium's topic.prefix"`
+	Schema      string   `yaml:"schema" doc:"database schema in topic names: prefix.schema.table; empty for prefix.table"`
+	Transaction string   `yaml:"transaction_topic" doc:"Debezium's transaction topic (prefix.transaction); empty: boundaries are told from what follows, a weaker guarantee"`
+	Heartbeat   string   `yaml:"heartbeat_topic" doc:"Debezium's heartbeat topic"`
+	Group       string   `yaml:"group" doc:"consumer group to publish progress to, for lag monitors; the position itself lives in the lake"`
+	TLS         *TLS     `yaml:"tls" doc:"encrypt the connection"`
+	SASL        *SASL    `yaml:"sasl" doc:"authenticate"`
+}
+
+// TLS says how to encrypt a connection.
+type TLS struct {
+	CAFile   string `yaml:"ca_file" doc:"PEM file of an own certificate authority"`
+	CertFile string `yaml:"cert_file" doc:"PEM file of the client's certificate"`
+	KeyFile  string `yaml:"key_file" doc:"PEM file of the client's key"`
+}
+
+// SASL says how to authenticate to Kafka.
+type SASL struct {
+	Mechanism string `yaml:"mechanism" default:"SCRAM-SHA-512" enum:"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" doc:"the SASL mechanism"`
+	User      string `yaml:"user" required:"true" doc:"user name"`
+	Password  string `yaml:"password" required:"true" secret:"true" doc:"password"`
+}
+
+// Files says where envelope files arrive.
+type Files struct {
+	URL         string `yaml:"url" required:"true" doc:"file://folder or s3://bucket/prefix; below it a folder a table"`
+	Transaction string `yaml:"transaction_folder" doc:"folder of BEGIN and END markers"`
+}
+
+// Ingest says how the change stream becomes tables.
+type Ingest struct {
+	Namespace   string                 `yaml:"namespace" default:"ledger" doc:"namespace of the tables in the lake"`
+	Epoch       Epoch                  `yaml:"epoch" doc:"the size of one atomic step"`
+	OnSchema    string                 `yaml:"on_schema_change" default:"evolve" enum:"fail|evolve|ignore" doc:"what a changed source schema does"`
+	Decimals    string                 `yaml:"decimals" default:"base64" enum:"base64|text" doc:"how the source writes decimals in messages without inline schema"`
+	DeadLetters int64                  `yaml:"dead_letter_limit" default:"10000" doc:"stop once a run has quarantined more messages than this"`
+	Tables      map[string]IngestTable `yaml:"tables" doc:"the source's tables"`
+}
+
+// Epoch bounds one atomic step.
+type Epoch struct {
+	MaxWait   time.Duration   `yaml:"max_wait" default:"1s" doc:"commit at least this often while events arrive"`
+	MaxEvents int64           `yaml:"max_events" default:"500000" doc:"most events in one step (one transaction is never split)"`
+	MaxBytes  strictyaml.Size `yaml:"max_bytes" default:"128MiB" doc:"most input bytes in one step"`
+}
+
+// IngestTable says how one source table is kept.
+type IngestTable struct {
+	Key        []string `yaml:"key" required:"true" doc:"primary key columns"`
+	Columns    []string `yaml:"columns" required:"true" doc:"every column that the stream begins with, as 'name type' or 'name type null'; types are decimal(18,2), timestamp, date, bigint, int, text, boolean, double, binary"`
+	Mirror     bool     `yaml:"mirror" default:"true" doc:"keep the current state"`
+	History    bool     `yaml:"history" default:"true" doc:"keep every change in TABLE_changes"`
+	AppendOnly bool     `yaml:"append_only" doc:"rows are only ever inserted, once: no index is kept"`
+	Buckets    int      `yaml:"buckets" default:"0" doc:"hash buckets by bucket_by; 0: one partition"`
+	BucketBy   string   `yaml:"bucket_by" doc:"column to bucket by; default the first key column"`
+	SortBy     []string `yaml:"sort_by" doc:"order of rows in a file; default the bucket column, then the key"`
+	Control    []string `yaml:"control" doc:"control totals, such as 'amount by currency'"`
+	Doubles    []string `yaml:"allow_double" doc:"decimal columns that the source sends as JSON numbers (decimal.handling.mode=double): exactness ends at the source"`
+}
+
+// Reconcile holds the ledger against an outside statement.
+type Reconcile struct {
+	Table     string   `yaml:"table" required:"true" doc:"lake table, such as ledger.entries"`
+	Where     string   `yaml:"where" doc:"which rows take part, as an expression"`
+	Join      *Join    `yaml:"join" doc:"a lake table that holds the reference"`
+	Statement string   `yaml:"statement" required:"true" doc:"file:// or s3:// location of CSV files; * matches"`
+	Key       []string `yaml:"key" required:"true" doc:"columns that identify a movement on both sides; 'ledger=statement' where names differ"`
+	Amount    string   `yaml:"amount" default:"amount" doc:"amount column; 'ledger=statement' where names differ"`
+	Currency  string   `yaml:"currency" default:"currency" doc:"currency column; 'ledger=statement' where names differ"`
+	Date      string   `yaml:"date" doc:"date column; 'ledger=statement' where names differ"`
+	Tolerance string   `yaml:"tolerance" default:"0" doc:"largest difference of amounts that still matches"`
+	Days      int      `yaml:"days" default:"0" doc:"largest difference of dates that still matches"`
+}
+
+// Join brings columns of a second table to the rows of the first, by a shared key.
+type Join struct {
+	Table string `yaml:"table" required:"true" doc:"lake table"`
+	On    string `yaml:"on" required:"true" doc:"column that both tables have"`
+}
+
+// FeatureSet computes credit features of an entity.
+type FeatureSet struct {
+	Table    string `yaml:"table" default:"ledger.entries" doc:"movements: one row an entry"`
+	Entity   string `yaml:"entity" default:"account_id" doc:"whose features"`
+	Amount   string `yaml:"amount" default:"amount" doc:"signed amount column"`
+	Currency string `yaml:"currency" default:"currency" doc:"currency column"`
+	Time     string `yaml:"time" default:"booked_at" doc:"when a movement became known"`
+	Into     string `yaml:"into" default:"features.account_daily" doc:"lake table that takes the features"`
+}
+
+// Export writes a table as Parquet files with a manifest.
+type Export struct {
+	Table string `yaml:"table" required:"true" doc:"lake table"`
+	To    string `yaml:"to" required:"true" doc:"file:// or s3:// folder; a run writes below it"`
+}
+
+// Maintain bounds the tables' age and size.
+type Maintain struct {
+	KeepSnapshots int             `yaml:"keep_snapshots" default:"100" doc:"snapshots kept a table; tagged ones are kept too"`
+	TargetFile    strictyaml.Size `yaml:"target_file" default:"128MiB" doc:"compaction joins files smaller than this"`
+	GarbageAge    time.Duration   `yaml:"garbage_age" default:"24h" doc:"unreferenced files older than this are removed"`
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  string `yaml:"level" default:"info" enum:"debug|info|warn|error" doc:"least severity"`
+	Format string `yaml:"format" default:"auto" enum:"auto|text|json" doc:"auto: text on a terminal, JSON lines elsewhere"`
+}
+
+// Metrics says where metrics are served.
+type Metrics struct {
+	Listen string `yaml:"listen" doc:"host:port that serves Prometheus metrics at /metrics; empty: none"`
+}

@@ -1,0 +1,91 @@
+package project_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/jobs/project"
+)
+
+func env(string) (string, bool) { return "", false }
+
+func TestTheTemplateHasNoMistake(t *testing.T) {
+	t.Parallel()
+	f, err := project.Parse("millrace.yaml", []byte(project.Template), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := f.IngestTables()
+	if err != nil || len(tables) != 2 || tables[1].BucketBy != "account_id" || !tables[1].AppendOnly || !tables[0].Mirror {
+		t.Fatalf("%v %+v", err, tables)
+	}
+}
+
+func TestEveryMistakeAtOnceWithItsLine(t *testing.T) {
+	t.Parallel()
+	_, err := project.Parse("m.yaml", []byte(`name: x
+lake:
+  catalog: mysql://h/db
+  warehouse: /tmp/lake
+  token: t
+  s3: {endpoint: nowhere, credentials: env, access_key: k}
+source: {}
+ingest:
+  tables:
+    entries:
+      key: [id]
+      columns: ['amount decimal(40,2)']
+      mirror: false
+      history: false
+      append_only: true
+      bucket_by: id
+      control: [amount per currency]
+reconcile:
+  cards: {table: entries, statement: file://s.csv, key: [r], tolerance: much, days: 2}
+`), env)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		`m.yaml:3:12: lake.catalog: "mysql://h/db" is not a catalog`,
+		`m.yaml:4:14: lake.warehouse: "/tmp/lake" is not a location`,
+		`m.yaml:5:10: lake.token: has no effect`,
+		`m.yaml:6:7: lake.s3: has no effect`,
+		`lake.s3.endpoint: "nowhere" is not an endpoint`,
+		`lake.s3.access_key: has no effect with credentials: env`,
+		`m.yaml:7:9: source: needs kafka or files`,
+		`ingest.tables.entries: keeps neither a mirror nor history`,
+		`ingest.tables.entries.append_only: has no effect without a mirror`,
+		`ingest.tables.entries.bucket_by: has no effect without buckets`,
+		`ingest.tables.entries.columns: column amount: "decimal(40,2)"`,
+		`ingest.tables.entries.control: item 1: "amount per currency"`,
+		`reconcile.cards.table: "entries" is not a table`,
+		`reconcile.cards.tolerance: "much" is not an amount`,
+		`reconcile.cards.days: has no effect without date`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in\n%s", want, err)
+		}
+	}
+}
+
+func TestSecretsAreMasked(t *testing.T) {
+	t.Parallel()
+	f, err := project.Parse("m.yaml", []byte("name: x\nlake: {catalog: 'postgres://u:hidden@h/db', warehouse: 's3://b/p', s3: {endpoint: 'http://h', access_key: a, secret_key: hidden2}}\n"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := f.Effective()
+	if err != nil || strings.Contains(text, "hidden") || !strings.Contains(text, "access_key: a") {
+		t.Fatalf("%v\n%s", err, text)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(project.Template))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := project.Parse("f.yaml", data, env); err == nil && p.Name == "" {
+			t.Fatal("accepted without a name")
+		}
+	})
+}
