@@ -20,9 +20,6 @@ var relations = map[op]relation{
 // flip is the relation of b to a.
 func (r relation) flip() relation { return relation{r.greater, r.equal, r.less} }
 
-// not is the opposite relation.
-func (r relation) not() relation { return relation{!r.less, !r.equal, !r.greater} }
-
 // holds says whether the relation is true for the outcome of a comparison.
 func (r relation) holds(c int) bool {
 	return c < 0 && r.less || c == 0 && r.equal || c > 0 && r.greater

@@ -48,7 +48,17 @@
 // case, coalesce, and, or evaluate from left to right, and an operand only for rows that
 // still need it: "b <> 0 and a / b > 2" never divides by zero.
 //
-// Errors. [Parse], the JSON decoder and [Bind] return user mistakes (fault.Usage) that say where the
+// # Cost
+//
+// Measured over batches of 65,536 rows on one core that others used too (go test -bench .
+// ./sdk/expr): comparing integers, dates and timestamps with a constant 0.8 to 1.1 ns a row,
+// decimals 1.6, dictionary texts 1.4, other texts 3 to 5, two decimal columns of different
+// scales 9 to 11; adding or multiplying decimals 7 to 13, dividing them 45 to 60; copying the
+// selected rows about 3 ns a value. A filter that keeps all rows, or one run of them, copies nothing.
+//
+// # Errors
+//
+// [Parse], the JSON decoder and [Bind] return user mistakes (fault.Usage) that say where the
 // mistake is and, for columns, which name is nearest; test with errors.Is for [ErrSyntax],
 // [ErrColumn] and [ErrType]. Evaluation returns an [EvalError].
 package expr

@@ -1,14 +1,10 @@
 package expr
 
 import (
-	"fmt"
-	"math"
-	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/record"
@@ -67,67 +63,6 @@ func columnVec(a arrow.Array, t Type) *vec {
 		v.loadDictionary(d)
 	}
 	return v
-}
-
-// loadDictionary decodes a dictionary; texts keep their index.
-func (v *vec) loadDictionary(d *array.Dictionary) {
-	words := columnVec(d.Dictionary(), v.typ)
-	if words.n == 0 { // then all rows are null
-		words = nullVec(v.typ)
-	}
-	index := v.dictionaryIndex(d, words)
-	switch v.typ.Kind {
-	case String, Bytes:
-		t := *words.text()
-		t.index = index
-		v.texts = &t
-	case Bool:
-		v.bits = newBitmap(v.n)
-		for i, at := range index {
-			if v.valid.isIn(i) && words.bool().has(int(at)) {
-				v.bits.set(i)
-			}
-		}
-	case Decimal:
-		v.wide = pick(words.decimals(), index)
-	case Float:
-		v.floats = pick(words.numbers(), index)
-	case Int, Date, Timestamp:
-		v.ints = pick(words.int64s(), index)
-	}
-}
-
-// dictionaryIndex is the place of each row's value among words; 0 for nulls, whose index may be anything.
-func (v *vec) dictionaryIndex(d *array.Dictionary, words *vec) []int32 {
-	raw := columnVec(d.Indices(), Type{Kind: Int})
-	if a, ok := raw.src.(*array.Int32); ok && v.valid == nil && words.valid == nil {
-		return a.Int32Values()
-	}
-	if a, ok := raw.src.(*array.Uint64); ok { // beyond int64 would be beyond any memory
-		raw.ints = castSlice[int64](a.Data().Buffers()[1].Bytes())[a.Data().Offset():]
-	}
-	index := make([]int32, v.n)
-	for i, at := range raw.int64s()[:v.n] {
-		switch {
-		case !v.valid.isIn(i):
-		case words.valid.isIn(int(at)):
-			index[i] = int32(at)
-		default: // null by its word
-			if v.valid == nil {
-				v.valid = ones(v.n)
-			}
-			v.valid.clear(i)
-		}
-	}
-	return index
-}
-
-func pick[T any](values []T, index []int32) []T {
-	out := make([]T, len(index))
-	for i, at := range index {
-		out[i] = values[at]
-	}
-	return out
 }
 
 // bool is the bits of a Bool vec.
@@ -351,78 +286,4 @@ func repeat[T any](x T, n int) []T {
 		out[i] = x
 	}
 	return out
-}
-
-// array is v as an Arrow array of its type, over n rows. It shares no memory with any column.
-func (v *vec) array(n int) (arrow.Array, error) {
-	v = v.spread(n)
-	var valid *memory.Buffer
-	nulls := 0
-	if v.valid != nil {
-		if nulls = n - v.valid.count(); nulls > 0 {
-			valid = memory.NewBufferBytes(v.valid.bytes())
-		}
-	}
-	buffers := []*memory.Buffer{valid}
-	switch v.typ.Kind {
-	case Null:
-		return array.NewNull(n), nil
-	case Bool:
-		buffers = append(buffers, memory.NewBufferBytes(v.bool().bytes()))
-	case Int, Timestamp:
-		buffers = append(buffers, bufferOf(own(v.int64s(), v.alien)))
-	case Date:
-		days := make([]int32, n)
-		for i, x := range v.int64s() {
-			days[i] = int32(x)
-		}
-		buffers = append(buffers, bufferOf(days))
-	case Decimal:
-		buffers = append(buffers, bufferOf(own(v.decimals(), v.alien)))
-	case Float:
-		buffers = append(buffers, bufferOf(own(v.numbers(), v.alien)))
-	case String, Bytes:
-		offsets, data, err := v.flatten()
-		if err != nil {
-			return nil, err
-		}
-		buffers = append(buffers, bufferOf(offsets), memory.NewBufferBytes(data))
-	}
-	data := array.NewData(v.typ.Arrow(), n, buffers, nil, nulls, 0)
-	defer data.Release()
-	return array.MakeFromData(data), nil
-}
-
-func own[T any](values []T, alien bool) []T {
-	if alien {
-		return slices.Clone(values)
-	}
-	return values
-}
-
-// flatten writes texts one behind the other; nulls are empty.
-func (v *vec) flatten() (offsets []int32, data []byte, err error) {
-	t := v.text()
-	offsets = make([]int32, v.n+1)
-	for i := range v.n {
-		if v.valid.isIn(i) {
-			data = append(data, t.at(i)...)
-		}
-		if len(data) > math.MaxInt32 {
-			return nil, nil, fmt.Errorf("texts of more than 2 GiB in one batch: make smaller batches")
-		}
-		offsets[i+1] = int32(len(data))
-	}
-	return offsets, data, nil
-}
-
-func bufferOf[T any](values []T) *memory.Buffer {
-	var x T
-	return memory.NewBufferBytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), uintptr(len(values))*unsafe.Sizeof(x)))
-}
-
-// castSlice is the memory of an Arrow buffer as values.
-func castSlice[T any](b []byte) []T {
-	var x T
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(x)))
 }
