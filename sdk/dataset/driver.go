@@ -67,7 +67,8 @@ type Layout struct {
 	// BucketBy is the column whose Iceberg bucket[Buckets] hash partitions the rows; "" if they are not partitioned so.
 	BucketBy string `json:"bucket_by,omitempty"`
 	Buckets  int    `json:"buckets,omitempty"`
-	// SortBy is the order of rows inside each split, ascending, nulls first; nil if there is none to rely on.
+	// SortBy is the order, ascending, nulls first, in which a plan's splits can be read (ScanOptions.Order), and in which
+	// a write lays the rows of each file; nil if there is none to rely on.
 	SortBy []string `json:"sort_by,omitempty"`
 }
 
@@ -88,11 +89,14 @@ func (at At) IsZero() bool {
 
 // ScanOptions narrow a scan.
 type ScanOptions struct {
-	Columns []string  // in this order; nil is all
-	Filter  expr.Expr // rows that are not true are left out; nil keeps all
-	At      At
-	// ByBucket asks for splits that never mix buckets, each sorted by the plan's SortBy.
+	Columns []string // in this order; nil is all
+	// Filter leaves out the rows for which it is not true; nil keeps all. It may use columns that are not among Columns.
+	Filter expr.Expr
+	At     At
+	// ByBucket asks for splits that never mix buckets.
 	ByBucket bool
+	// Order, which only OpenSplit is given, asks for the split's rows in this order: columns that the plan's SortBy starts with, all of them read.
+	Order []string
 	// BatchRows is how many rows a batch should have at most.
 	BatchRows int
 }
@@ -131,6 +135,8 @@ type WriteSpec struct {
 	// Identity identifies the write for all time: committed once, it is never committed again.
 	Identity   string
 	Properties map[string]string
+	// BusinessDate, if set, names the state after the commit as the end of that date.
+	BusinessDate time.Time
 }
 
 // TaskID identifies a task of a run. Attempts of one task share it.

@@ -1,13 +1,13 @@
 package dataset
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
-
-	"bytes"
 
 	"github.com/millrace/millrace/sdk/dataset/internal/aggregate"
 	"github.com/millrace/millrace/sdk/dataset/internal/runs"
@@ -140,6 +140,7 @@ type writeSpec struct {
 	Mode       WriteMode         `json:"mode"`
 	Identity   string            `json:"identity,omitempty"` // "": of the run
 	Properties map[string]string `json:"properties,omitempty"`
+	Date       time.Time         `json:"business_date,omitzero"`
 
 	live handle
 }
@@ -150,7 +151,8 @@ func (w *writeSpec) spec(run, stage string) WriteSpec {
 	if id == "" {
 		id = run + "/" + stage
 	}
-	return WriteSpec{Table: w.Table, Schema: w.Schema.Schema, Key: w.Key, Layout: w.Layout, Mode: w.Mode, Identity: id, Properties: w.Properties}
+	return WriteSpec{Table: w.Table, Schema: w.Schema.Schema, Key: w.Key, Layout: w.Layout, Mode: w.Mode, Identity: id,
+		Properties: w.Properties, BusinessDate: w.Date}
 }
 
 type sinkSpec struct {

@@ -149,20 +149,25 @@ func (t *task) rowByRow(ctx context.Context, o *op, want []string) (s stream.Str
 func (t *task) leaf(ctx context.Context, o *op, want []string) (stream.Stream, []string, error) {
 	pieces := t.pieces[o.Source]
 	ins := make([]stream.Stream, len(pieces))
-	ordered := len(want) > 0
-	for i, p := range pieces {
+	ordered := len(want) > 0 && len(pieces) > 0
+	for _, p := range pieces {
 		ordered = ordered && hasPrefix(p.Sorted, want)
+	}
+	if !ordered {
+		want = nil
+	}
+	for i, p := range pieces {
 		if p.Segment != nil {
 			ins[i] = stream.Lazy(func(ctx context.Context) (stream.Stream, error) { return t.segment(ctx, p) })
 			continue
 		}
-		ins[i] = stream.Lazy(func(ctx context.Context) (stream.Stream, error) { return t.split(ctx, o, p) })
+		ins[i] = stream.Lazy(func(ctx context.Context) (stream.Stream, error) { return t.split(ctx, o, p, want) })
 	}
 	if o.Sort != nil { // an exchange's runs are sorted
 		s, err := runs.Merge(o.Schema.Schema, o.Sort, t.run.config.BatchRows, ins...)
 		return s, o.Sort, err
 	}
-	if ordered && len(pieces) > 0 {
+	if ordered {
 		s, err := runs.Merge(o.Schema.Schema, want, t.run.config.BatchRows, ins...)
 		return s, want, err
 	}
@@ -177,8 +182,8 @@ func (t *task) segment(ctx context.Context, p piece) (stream.Stream, error) {
 	return runs.ReadSegment(f, *p.Segment), nil
 }
 
-func (t *task) split(ctx context.Context, o *op, p piece) (stream.Stream, error) {
-	s, err := t.openSplit(ctx, o.Scan, *p.Split)
+func (t *task) split(ctx context.Context, o *op, p piece, order []string) (stream.Stream, error) {
+	s, err := t.openSplit(ctx, o.Scan, *p.Split, order)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +199,7 @@ func (t *task) split(ctx context.Context, o *op, p piece) (stream.Stream, error)
 	return stream.Func{OnNext: next, OnClose: s.Close}, nil
 }
 
-func (t *task) openSplit(ctx context.Context, scan *scanSpec, split Split) (stream.Stream, error) {
+func (t *task) openSplit(ctx context.Context, scan *scanSpec, split Split, order []string) (stream.Stream, error) {
 	if scan.Table == "" {
 		r, err := t.run.opened.reader(ctx, scan.Ref)
 		if err != nil {
@@ -206,7 +211,9 @@ func (t *task) openSplit(ctx context.Context, scan *scanSpec, split Split) (stre
 	if err != nil {
 		return nil, err
 	}
-	return tables.OpenSplit(ctx, scan.Table, split, scan.options(t.run.config.BatchRows))
+	opts := scan.options(t.run.config.BatchRows)
+	opts.Order = order
+	return tables.OpenSplit(ctx, scan.Table, split, opts)
 }
 
 func (t *task) union(ctx context.Context, o *op) (stream.Stream, error) {

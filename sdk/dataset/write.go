@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 )
@@ -38,6 +39,9 @@ func Append(identity string) WriteOption {
 
 // Properties are set on a table that is created.
 func Properties(p map[string]string) WriteOption { return func(w *writeSpec) { w.Properties = p } }
+
+// BusinessDate names the state after the write as the end of a business date, on all tables of the namespace.
+func BusinessDate(day time.Time) WriteOption { return func(w *writeSpec) { w.Date = day } }
 
 // Write writes a dataset to a table, which is created where it does not exist and
 // else keeps its layout. All rows become visible in one atomic commit at the

@@ -1,0 +1,4 @@
+package catalog
+
+// WithoutPassword is for tests.
+var WithoutPassword = withoutPassword
