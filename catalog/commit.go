@@ -315,13 +315,12 @@ func (a *attempts) stage(ctx context.Context, step *cutStep) ([]tableUpdate, err
 	return append(updates, a.tagOthers(step.from)...), nil
 }
 
-// commitTime is the clock's, but never before the lake's last commit.
+// commitTime is the clock's, but never before the last change of any table, so that the order
+// of times is that of cuts.
 func (a *attempts) commitTime(st state) time.Time {
 	ms := a.lake.cfg.Clock().UnixMilli()
 	for _, h := range st.heads {
-		if s := h.meta.CurrentSnapshot(); s != nil {
-			ms = max(ms, s.TimestampMs)
-		}
+		ms = max(ms, h.meta.LastUpdatedMillis())
 	}
 	return time.UnixMilli(ms)
 }

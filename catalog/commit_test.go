@@ -11,7 +11,7 @@ import (
 )
 
 func testConfig(dir string) Config {
-	return Config{Catalog: "sqlite://" + dir + "/catalog.db", Warehouse: "file://" + dir + "/wh", Storage: openFolder}
+	return Config{Catalog: "sqlite://" + dir + "/catalog.db", Warehouse: "file://" + dir + "/wh", Storage: OpenFolder}
 }
 
 func openTestLake(t testing.TB) *Lake {

@@ -36,7 +36,7 @@ type Config struct {
 	// Storage opens the store at a URL; connectors are injected here. Required. Open calls it
 	// for the warehouse; tables that lie elsewhere call it again with their bucket or folder.
 	Storage storage.Opener
-	// Clock is the time of snapshots; default time.Now. Where it lags behind the lake's last snapshot, that one's time is used.
+	// Clock is the time of snapshots; default time.Now. Where it lags behind the last change of a table, that one's time is used.
 	Clock func() time.Time
 	// Logger gets a line a commit at debug level and each conflict at info level; default slog.Default.
 	Logger *slog.Logger

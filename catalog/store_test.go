@@ -17,7 +17,8 @@ import (
 // folder is the smallest store that the tests of this package can do with: one directory, no retries, no syncing.
 type folder struct{ root string }
 
-func openFolder(_ context.Context, url string) (storage.Store, error) {
+// OpenFolder opens a folder as a store.
+func OpenFolder(_ context.Context, url string) (storage.Store, error) {
 	root := strings.TrimPrefix(url, "file://")
 	if !filepath.IsAbs(root) {
 		return nil, fmt.Errorf("folder %q is not absolute", url)
