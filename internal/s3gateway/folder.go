@@ -97,7 +97,8 @@ func (f *folder) ensureBucket(ctx context.Context, name, owner string) error {
 		return fault.Usagef("s3 gateway: %q cannot be a bucket's name", name)
 	}
 	acl := fmt.Sprintf(`{"Owner":%q}`, owner)
-	ctx = context.WithValue(ctx, "bucket-owner", auth.Account{Access: owner}) //nolint:staticcheck // the backend's own key
+	//lint:ignore SA1029 the backend looks for this key
+	ctx = context.WithValue(ctx, "bucket-owner", auth.Account{Access: owner})
 	in := &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &types.CreateBucketConfiguration{}, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}
 	err := f.CreateBucket(ctx, in, []byte(acl))
 	var exists s3err.BucketError

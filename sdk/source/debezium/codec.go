@@ -115,7 +115,7 @@ func (c *Config) timeType(column string, t arrow.DataType) arrow.DataType {
 
 // defaultTime is defaultEncoding for dates and times.
 func (c *Config) defaultTime(f arrow.Field) (encoding, error) {
-	by := map[TimeEncoding]codec{}
+	var by map[TimeEncoding]codec
 	switch t := f.Type.(type) {
 	case *arrow.TimestampType:
 		if t.Unit != arrow.Microsecond || t.TimeZone != "" && t.TimeZone != "UTC" {

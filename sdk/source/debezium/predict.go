@@ -90,6 +90,7 @@ func (d *Decoder) predict(b []byte) bool {
 
 // follow decodes b as shape sh of family f, or reports false.
 func (s *scanner) follow(f *family, sh *shape, b []byte) bool {
+	//lint:ignore S1001 one or two words: a loop is faster than a call
 	for w, set := range sh.set {
 		s.set[w] = set // a null clears its bit
 	}

@@ -232,9 +232,8 @@ func testMalformed(t *testing.T, make Factory) {
 	bad := map[string]bool{}
 	for range 10 {
 		messages = append(messages, s.Tx(3)...)
-		for _, m := range append(s.TxWithGarbage(4), s.Garbage()...) {
-			messages = append(messages, m)
-		}
+		messages = append(messages, s.TxWithGarbage(4)...)
+		messages = append(messages, s.Garbage()...)
 		messages = append(messages, s.Tx(2)...)
 	}
 	for _, m := range messages {
