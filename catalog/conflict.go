@@ -138,23 +138,26 @@ func (w *snapshotWork) checkNewDeletes(ctx context.Context, inherited []iceberg.
 	return nil
 }
 
+// checkDelete looks into the delete file only where its bounds leave a doubt.
 func (w *snapshotWork) checkDelete(ctx context.Context, d *liveFile) error {
-	var maybe []*liveFile
+	wanted := map[string]bool{}
 	for _, data := range w.removed {
 		if data.content == iceberg.EntryContentData && d.mayDelete(data) {
-			maybe = append(maybe, data)
+			wanted[data.path] = true
 		}
 	}
-	if len(maybe) == 0 {
+	if len(wanted) == 0 {
 		return nil
 	}
-	named, err := w.lake.deletedPaths(ctx, d)
-	if err != nil {
-		return err
+	named := map[string][]int64{}
+	if path, one := d.namesOne(); one {
+		named[path] = nil
+	} else if err := w.lake.readDeleteFile(ctx, d.path, wanted, named); err != nil {
+		return fmt.Errorf("read deletes %s: %w", d.path, err)
 	}
-	for _, data := range maybe {
-		if named[data.path] {
-			return fmt.Errorf("rows of file %s were deleted by %s meanwhile: %w", data.path, d.path, ErrConflict)
+	for path := range named {
+		if wanted[path] {
+			return fmt.Errorf("rows of file %s were deleted by %s meanwhile: %w", path, d.path, ErrConflict)
 		}
 	}
 	return nil

@@ -81,6 +81,12 @@ func (f *liveFile) mayName(path string) bool {
 	return !hasUpper || path <= string(upper)
 }
 
+// namesOne returns the one data file that a delete file names, if its bounds say so.
+func (f *liveFile) namesOne() (path string, ok bool) {
+	lower, upper := f.lower[DeletePathFieldID], f.upper[DeletePathFieldID]
+	return string(lower), lower != nil && string(lower) == string(upper)
+}
+
 // manifestCache holds what manifest lists and manifests say. Both never change once written.
 type manifestCache struct {
 	files *fileStores

@@ -51,8 +51,8 @@ func (f *liveFile) dataFile(order int) DataFile {
 	for id, n := range f.values {
 		d.Columns[id] = ColumnStats{Bytes: f.sizes[id], Values: n, Nulls: f.nulls[id], Lower: f.lower[id], Upper: f.upper[id]}
 	}
-	if p, ok := d.Columns[DeletePathFieldID]; ok && p.Lower != nil && string(p.Lower) == string(p.Upper) {
-		d.References = []string{string(p.Lower)}
+	if path, one := f.namesOne(); one {
+		d.References = []string{path}
 	}
 	return d
 }
@@ -99,9 +99,8 @@ type deleteIndex struct {
 func indexDeletes(deletes []*liveFile) deleteIndex {
 	x := deleteIndex{map[string][]*liveFile{}, map[string][]*liveFile{}}
 	for _, d := range deletes {
-		lower, upper := d.lower[DeletePathFieldID], d.upper[DeletePathFieldID]
-		if lower != nil && string(lower) == string(upper) {
-			x.byPath[string(lower)] = append(x.byPath[string(lower)], d)
+		if path, one := d.namesOne(); one {
+			x.byPath[path] = append(x.byPath[path], d)
 		} else {
 			x.byPartition[d.partition] = append(x.byPartition[d.partition], d)
 		}
@@ -149,7 +148,7 @@ func (t *Table) planScan(ctx context.Context, opts ScanOptions) (ScanPlan, error
 	if plan.Schema, err = project(full, opts.Columns); err != nil {
 		return ScanPlan{}, err
 	}
-	pr, err := newPruner(t, opts)
+	pr, err := newPruner(t, full, opts)
 	if err != nil {
 		return ScanPlan{}, err
 	}

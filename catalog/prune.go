@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 
 	"github.com/millrace/millrace/sdk/fault"
@@ -16,7 +17,7 @@ type pruner struct {
 	matches func(*liveFile) bool
 }
 
-func newPruner(t *Table, opts ScanOptions) (*pruner, error) {
+func newPruner(t *Table, schema *arrow.Schema, opts ScanOptions) (*pruner, error) {
 	p := &pruner{table: t}
 	column, n, _ := layoutOf(t.meta, t.schema)
 	if opts.Buckets != nil {
@@ -31,7 +32,10 @@ func newPruner(t *Table, opts ScanOptions) (*pruner, error) {
 			p.buckets[b] = true
 		}
 	}
-	return p, nil
+	if opts.Filter == nil {
+		return p, nil
+	}
+	return p, p.addFilter(schema, opts.Filter, column, n)
 }
 
 // narrow keeps only the buckets that are also in others.
