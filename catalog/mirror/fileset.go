@@ -1,48 +1,18 @@
 package mirror
 
-import (
-	"math/bits"
-)
+import "github.com/millrace/millrace/catalog/internal/rawfile"
 
 // file is a data file of the table.
 type file struct {
 	path    string
 	bucket  int
 	rows    int64
-	deleted bitmap // rows deleted by position
-	gone    int64  // how many those are
+	deleted rawfile.Bitmap // rows deleted by position
+	gone    int64          // how many those are
 	deletes []string
 }
 
 func (f *file) live() int64 { return f.rows - f.gone }
-
-// bitmap is a set of rows; nil is empty.
-type bitmap []uint64
-
-func (b bitmap) has(row uint32) bool {
-	return int(row>>6) < len(b) && b[row>>6]&(1<<(row&63)) != 0
-}
-
-// add puts a row of a file of n rows into the set, and reports whether it is new.
-func (b *bitmap) add(row uint32, n int64) bool {
-	if *b == nil {
-		*b = make(bitmap, (n+63)/64)
-	}
-	if int(row>>6) >= len(*b) || b.has(row) { // a position beyond the file deletes nothing
-		return false
-	}
-	(*b)[row>>6] |= 1 << (row & 63)
-	return true
-}
-
-// each visits the rows in order.
-func (b bitmap) each(visit func(row uint32)) {
-	for i, w := range b {
-		for ; w != 0; w &= w - 1 {
-			visit(uint32(i<<6 + bits.TrailingZeros64(w)))
-		}
-	}
-}
 
 // fileSet is what the table holds at the snapshot that the index describes. Files have small numbers,
 // which the index stores.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/internal/columns"
+	"github.com/millrace/millrace/catalog/internal/rawfile"
 	"github.com/millrace/millrace/sdk/parquetfile"
 )
 
@@ -95,16 +96,16 @@ func (e *epoch) carry(ctx context.Context, ids []uint32) error {
 	g.SetLimit(uploads)
 	for i, id := range ids {
 		f := e.m.files.files[id]
-		var leaves bitmap
+		var leaves rawfile.Bitmap
 		for _, r := range e.staged.deleted[id] {
-			leaves.add(uint32(r), f.rows)
+			leaves.Add(uint32(r), f.rows)
 		}
 		g.Go(func() error {
 			at := uint32(0)
-			return readFile(gctx, e.m.lake, f.path, parquetfile.ReaderOptions{Fields: e.schema.Fields()}, func(rec arrow.RecordBatch) error {
+			return rawfile.Read(gctx, e.m.lake, f.path, parquetfile.ReaderOptions{Fields: e.schema.Fields()}, func(rec arrow.RecordBatch) error {
 				var keep []uint32
 				for r := range uint32(rec.NumRows()) {
-					if !f.deleted.has(at+r) && !leaves.has(at+r) {
+					if !f.deleted.Has(at+r) && !leaves.Has(at+r) {
 						keep = append(keep, r)
 					}
 				}
@@ -192,7 +193,7 @@ func (e *epoch) foldDeletes(bucket int, rows catalog.RowDeletes) {
 			continue
 		}
 		merged := slices.Clone(rows[f.path])
-		f.deleted.each(func(row uint32) { merged = append(merged, int64(row)) })
+		f.deleted.Each(func(row uint32) { merged = append(merged, int64(row)) })
 		rows[f.path] = merged
 	}
 	for _, d := range old {

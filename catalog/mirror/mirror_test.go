@@ -290,31 +290,12 @@ func TestMirrorIsTheModel(t *testing.T) {
 		mode := rapid.SampledFrom([]mirror.DeleteMode{mirror.Auto, mirror.Position, mirror.CopyOnWrite}).Draw(rt, "mode")
 		b := newBench(t, map[string]string{mirror.PropDeleteMode: string(mode)}, mirror.Options{MemoryBudget: rapid.SampledFrom([]int64{1, 0}).Draw(rt, "memory"), Dir: t.TempDir()})
 		model := laketest.Model{}
-		keys := rapid.Int64Range(1, 40)
-		for range rapid.IntRange(1, 12).Draw(rt, "epochs") {
+		for range rapid.IntRange(1, 8).Draw(rt, "epochs") {
 			if rapid.IntRange(0, 5).Draw(rt, "reopen") == 0 {
 				b.reopen()
 			}
-			var events []laketest.Event
-			for range rapid.IntRange(0, 30).Draw(rt, "events") {
-				e := laketest.Event{ID: keys.Draw(rt, "key")}
-				e.Row = row(rapid.Int32Range(0, 7).Draw(rt, "branch"), rapid.Int64Range(-99, 99).Draw(rt, "cents"))
-				e.Row.Note = rapid.SampledFrom([]string{"", "x", "longer note"}).Draw(rt, "note")
-				switch rapid.IntRange(0, 20).Draw(rt, "op") {
-				case 0:
-					e.Op = change.Truncate
-				case 1, 2, 3, 4:
-					e.Op = change.Delete
-				case 5, 6:
-					e.Op, e.Was = change.Update, keys.Draw(rt, "was")
-				case 7, 8, 9, 10, 11:
-					e.Op = change.Update
-				case 12:
-					e.Op = change.Read
-				default:
-					e.Op = change.Create
-				}
-				events = append(events, e)
+			events := laketest.RandomEvents(rt, 30)
+			for _, e := range events {
 				model.Apply(e)
 			}
 			b.run(events...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/internal/columns"
+	"github.com/millrace/millrace/catalog/internal/rawfile"
 	"github.com/millrace/millrace/catalog/mirror/internal/keyindex"
 	"github.com/millrace/millrace/sdk/parquetfile"
 )
@@ -118,7 +119,7 @@ func (m *Mirror) readDeletes(ctx context.Context, paths map[string]bool) error {
 	g.SetLimit(uploads)
 	for path := range paths {
 		g.Go(func() error {
-			return readDeletes(ctx, m.lake, path, func(name string, row int64) {
+			return rawfile.Deletes(ctx, m.lake, path, func(name string, row int64) {
 				mu.Lock()
 				defer mu.Unlock()
 				id, ok := m.files.byPath[name]
@@ -141,7 +142,7 @@ func (m *Mirror) sweep(gone map[uint32]bool) error {
 	for n := range keyindex.Shards {
 		g.Go(func() error {
 			return m.index.Shard(n).Sweep(func(_ columns.Hash, at keyindex.Pos) bool {
-				return !gone[at.File] && !m.files.files[at.File].deleted.has(at.Row)
+				return !gone[at.File] && !m.files.files[at.File].deleted.Has(at.Row)
 			})
 		})
 	}
@@ -184,14 +185,14 @@ func (l *loader) file(ctx context.Context, id uint32) error {
 	f := l.m.files.files[id]
 	at := uint32(0)
 	var keys []columns.Hash
-	return readFile(ctx, l.m.lake, f.path, parquetfile.ReaderOptions{Fields: l.fields}, func(rec arrow.RecordBatch) error {
+	return rawfile.Read(ctx, l.m.lake, f.path, parquetfile.ReaderOptions{Fields: l.fields}, func(rec arrow.RecordBatch) error {
 		var err error
 		if keys, err = columns.HashKeys(keys[:0], rec.Columns()); err != nil {
 			return err
 		}
 		var parts [keyindex.Shards][]move
 		for r, k := range keys {
-			if row := at + uint32(r); !f.deleted.has(row) {
+			if row := at + uint32(r); !f.deleted.Has(row) {
 				n := keyindex.ShardOf(k)
 				parts[n] = append(parts[n], move{k, keyindex.Pos{File: id, Row: row}})
 			}

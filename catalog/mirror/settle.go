@@ -49,7 +49,7 @@ func (m *Mirror) settleFiles(s *staged) {
 
 func (f *file) markDeleted(rows []int64) {
 	for _, r := range rows {
-		if f.deleted.add(uint32(r), f.rows) {
+		if f.deleted.Add(uint32(r), f.rows) {
 			f.gone++
 		}
 	}

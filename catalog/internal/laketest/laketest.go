@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"pgregory.net/rapid"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/sdk/change"
@@ -24,23 +25,28 @@ import (
 	"github.com/millrace/millrace/sdk/storage/storagetest"
 )
 
-// Clock is a clock that tests move. The zero value stands at 2040-01-01: later than any table is made.
+// Clock is a clock that tests move ahead. Stores use it; the lake itself uses the true time, as Iceberg's library does.
 type Clock struct{ Ahead time.Duration }
 
 // Now is the time.
-func (c *Clock) Now() time.Time { return time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).Add(c.Ahead) }
+func (c *Clock) Now() time.Time { return time.Now().Add(c.Ahead) }
 
-// Open opens an empty lake: its catalog in a temporary folder, its files in memory.
-func Open(t testing.TB, clock *Clock) (*catalog.Lake, storage.Store) {
+// New describes an empty lake: its catalog in a temporary folder, its files in the store returned. It may be opened several times.
+func New(t testing.TB, clock *Clock) (catalog.Config, *storagetest.Memory) {
 	t.Helper()
 	store := storagetest.NewMemory("wh", clock.Now)
-	lake, err := catalog.Open(context.Background(), catalog.Config{
+	return catalog.Config{
 		Catalog:   "sqlite://" + t.TempDir() + "/catalog.db",
 		Warehouse: store.URL(),
 		Storage:   func(context.Context, string) (storage.Store, error) { return store, nil },
-		Clock:     clock.Now,
 		Logger:    slog.New(slog.DiscardHandler),
-	})
+	}, store
+}
+
+// OpenConfig opens a lake until the test ends.
+func OpenConfig(t testing.TB, cfg catalog.Config) *catalog.Lake {
+	t.Helper()
+	lake, err := catalog.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +55,14 @@ func Open(t testing.TB, clock *Clock) (*catalog.Lake, storage.Store) {
 			t.Error(err)
 		}
 	})
-	return lake, store
+	return lake
+}
+
+// Open is New and OpenConfig.
+func Open(t testing.TB, clock *Clock) (*catalog.Lake, *storagetest.Memory) {
+	t.Helper()
+	cfg, store := New(t, clock)
+	return OpenConfig(t, cfg), store
 }
 
 // Schema is the accounts' schema.
@@ -149,6 +162,35 @@ func appendEvent(b *array.RecordBuilder, e Event) {
 	} else {
 		b.Field(4).(*array.StringBuilder).Append(e.Row.Note)
 	}
+}
+
+// RandomEvents draws a run of events over few accounts, so that they meet.
+func RandomEvents(t *rapid.T, most int) []Event {
+	key := rapid.Int64Range(1, 40)
+	out := make([]Event, rapid.IntRange(0, most).Draw(t, "events"))
+	for i := range out {
+		e := Event{ID: key.Draw(t, "key"), LSN: 0}
+		e.Row = Row{
+			Branch: rapid.Int32Range(0, 7).Draw(t, "branch"), Cents: rapid.Int64Range(-99, 99).Draw(t, "cents"),
+			Currency: "EUR", Note: rapid.SampledFrom([]string{"", "x", "longer note"}).Draw(t, "note"),
+		}
+		switch op := rapid.IntRange(0, 40).Draw(t, "op"); {
+		case op == 0:
+			e.Op = change.Truncate
+		case op < 10:
+			e.Op = change.Delete
+		case op < 14:
+			e.Op, e.Was = change.Update, key.Draw(t, "was")
+		case op < 25:
+			e.Op = change.Update
+		case op < 27:
+			e.Op = change.Read
+		default:
+			e.Op = change.Create
+		}
+		out[i] = e
+	}
+	return out
 }
 
 // Read reads a table back at a cut, through the lake's own scan. Two rows of one key are an error.
