@@ -54,6 +54,9 @@ func (s *Source) Plan(ctx context.Context, from change.Position, lim source.Limi
 	}
 	e, err := s.plan.Fill(ctx, lim, s.poll)
 	if err != nil {
+		if ctx.Err() == nil {
+			s.stop() // the next Plan starts over
+		}
 		return source.Epoch{}, err
 	}
 	s.finish(&e)

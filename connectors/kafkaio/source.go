@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +29,7 @@ type Source struct {
 	plan     *planner.Planner
 	live     atomic.Pointer[planner.Planner] // plan, for Read
 	follow   follower
+	throttle throttle
 	records  map[int][]planner.Record // by shard: room that each poll uses again
 	sampled  time.Time
 	closed   bool
@@ -57,7 +59,14 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 func (s *Source) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	if err := s.admin.Ping(ctx); err != nil {
+	err := s.admin.Ping(ctx)
+	if errors.Is(err, io.EOF) { // it may just have been stopping
+		err = s.admin.Ping(ctx)
+	}
+	if errors.Is(err, io.EOF) && s.opts.SASL.User != "" {
+		return fault.Usagef("kafka %s: connect: the broker hung up while user %q logged in: the user, the password or the mechanism is wrong: %w", strings.Join(s.opts.Brokers, ","), s.opts.SASL.User, err)
+	}
+	if err != nil {
 		return s.explain(err, "connect")
 	}
 	topics, err := s.topics(ctx)
@@ -93,6 +102,9 @@ func (s *Source) Plan(ctx context.Context, from change.Position, lim source.Limi
 		return s.poll(ctx, wait)
 	})
 	if err != nil {
+		if ctx.Err() == nil {
+			s.stop() // a partition that failed is not fetched again; the next Plan starts over
+		}
 		return source.Epoch{}, err
 	}
 	s.follow.mark(&e.To)
@@ -151,7 +163,11 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
 	n := 0
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		shard, ok := s.follow.shards[shardName(p.Topic, p.Partition)]
-		if !ok || len(p.Records) == 0 {
+		if !ok {
+			return
+		}
+		s.throttle.saw(shard, &p.FetchPartition)
+		if len(p.Records) == 0 {
 			return
 		}
 		recs, bytes := convert(s.records[shard][:0], p.Records)
@@ -163,10 +179,13 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
 		}
 	})
 	if n == 0 {
+		s.adjust()
 		return 0, nil
 	}
 	s.follow.alive(s.opts.Clock())
-	return n, s.plan.Feed(feeds)
+	err := s.plan.Feed(feeds)
+	s.adjust()
+	return n, err
 }
 
 // maxPoll bounds the records of one poll.

@@ -20,7 +20,7 @@ func (t *Tracker) resolve() {
 		return
 	}
 	t.waiting = false
-	t.contests = t.contests[:0]
+	t.contests = append(t.contests[:0], make([]bool, len(t.names))...)
 	for i := range t.shards {
 		if t.shards[i].Role != Markers {
 			continue
@@ -58,12 +58,12 @@ func (t *Tracker) resolve() {
 func (t *Tracker) contest(x *tx) {
 	for _, w := range x.want {
 		if !x.whole && t.lacks(x, w) > 0 {
-			t.contests = append(t.contests, w.collection)
+			t.contests[w.collection] = true
 		}
 	}
 }
 
-func (t *Tracker) contested(w want) bool { return slices.Contains(t.contests, w.collection) }
+func (t *Tracker) contested(w want) bool { return t.contests[w.collection] }
 
 // run is the run of an absolute number, nil if it has left the window.
 func (t *Tracker) run(shard int, n int64) *run {

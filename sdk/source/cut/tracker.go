@@ -137,7 +137,7 @@ type Tracker struct {
 	pending     int64    // all events and rejects in the window
 	bytes       int64    // in the window
 	names       []string // of collections
-	contests    []int32  // scratch of resolve
+	contests    []bool   // scratch of resolve, by collection
 	taken       int64    // samples of ends taken
 	waiting     bool     // a redelivered transaction waits for events: an end may decide it
 	beats       [2]int64 // time stamps of the last two heartbeats

@@ -134,13 +134,11 @@ func seeOrder(value []byte) logOrder {
 // connector writes as "[\"24023128\",\"24023136\"]": the LSN of the commit before. A first
 // element of null, before any commit, counts as 1.
 func (d *shardDecoder) previousCommit(value []byte) (int64, bool) {
-	at := len(value) - d.tail
-	if d.tail == 0 || at < 0 || !bytes.HasPrefix(value[at:], sequenceName) {
-		if at = lastIndexNear(value, at); at < 0 {
-			return 0, false
-		}
-		d.tail = len(value) - at
+	at := lastIndexNear(value, len(value)-d.tail)
+	if at < 0 {
+		return 0, false
 	}
+	d.tail = len(value) - at
 	rest := value[at+len(sequenceName):]
 	if bytes.HasPrefix(rest, []byte("null")) {
 		return 1, true
@@ -154,18 +152,31 @@ func (d *shardDecoder) previousCommit(value []byte) (int64, bool) {
 		end++
 	}
 	n, err := strconv.ParseInt(string(rest[:end]), 10, 64)
-	return n, err == nil && end > 0
+	return n, err == nil && bytes.HasPrefix(rest[end:], []byte(`\"`))
 }
 
-// lastIndexNear finds the sequence member: near the place where the last message had it, else the last one in the message.
+// lastIndexNear finds the last sequence member in a message, looking first where the last message had it.
 func lastIndexNear(value []byte, at int) int {
 	const near = 24
-	if at >= near && at+near <= len(value) {
-		if i := bytes.Index(value[at-near:min(len(value), at+near+len(sequenceName))], sequenceName); i >= 0 {
-			return at - near + i
+	if from := at - near; from > 0 && from < len(value) {
+		if i := lastIndexFrom(value, from); i >= 0 {
+			return i
 		}
 	}
-	return bytes.LastIndex(value, sequenceName)
+	return lastIndexFrom(value, 0)
+}
+
+// lastIndexFrom is bytes.LastIndex in a part, by forward searches, which are faster.
+func lastIndexFrom(value []byte, from int) int {
+	last := -1
+	for {
+		i := bytes.Index(value[from:], sequenceName)
+		if i < 0 {
+			return last
+		}
+		last = from + i
+		from = last + len(sequenceName)
+	}
 }
 
 // reject describes a record that could not be decoded. It copies key and value.

@@ -73,15 +73,18 @@ type Planner struct {
 	shards []*shard
 	byName map[string]int
 	cache  *cache
-	last   int64 // latest time stamp of a data record, microseconds
+	scan   markerScanner
+	counts []cut.Count // scratch of markers
+	last   int64       // latest time stamp of a data record, microseconds
 }
 
 type shard struct {
 	Shard
-	decoders []*shardDecoder // the first one is the shard's own; the others help with large feeds
-	msgs     []message
-	told     int64 // offset behind what the decoder has seen
-	stopped  error // why the shard cannot be read further
+	own     *shardDecoder
+	helpers []*shardDecoder // for large feeds
+	parts   [][]message     // what the last feed decoded to
+	told    int64           // offset behind what was decoded
+	stopped error           // why the shard cannot be read further
 }
 
 // New makes a planner that goes on from a position.
@@ -116,7 +119,7 @@ func (p *Planner) AddShard(s Shard) (n int, from int64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		st.decoders, st.Config = []*shardDecoder{d}, s.Config
+		st.own, st.Config = d, s.Config
 		p.cache.start(s.Name, s.Next)
 	}
 	n = p.track.AddShard(cut.Shard{Name: s.Name, Role: s.Role, Collection: s.Collection, Next: s.Next, Mark: mark})
@@ -190,19 +193,21 @@ func (p *Planner) Feed(feeds []Feed) error {
 
 // follow tells the tracker of a shard's decoded messages.
 func (p *Planner) follow(n int, s *shard) {
-	for i := range s.msgs {
-		m := &s.msgs[i]
-		switch {
-		case m.err != nil && m.err == s.stopped:
-			p.track.Barrier(n, m.ev.Offset)
-		case m.skip:
-			p.track.Skip(n, m.ev.Offset, m.ev.Bytes, m.tombstone)
-		default:
-			p.track.Event(n, &m.ev)
-			p.last = max(p.last, m.ev.Sent)
+	for _, part := range s.parts {
+		for i := range part {
+			m := &part[i]
+			switch {
+			case m.err != nil && m.err == s.stopped:
+				p.track.Barrier(n, m.ev.Offset)
+			case m.skip:
+				p.track.Skip(n, m.ev.Offset, m.ev.Bytes, m.tombstone)
+			default:
+				p.track.Event(n, &m.ev)
+				p.last = max(p.last, m.ev.Sent)
+			}
 		}
 	}
-	s.msgs = s.msgs[:0]
+	s.parts = s.parts[:0]
 }
 
 // markers tells the tracker of BEGINs and ENDs.
@@ -213,16 +218,21 @@ func (p *Planner) markers(n int, s *shard, records []Record) error {
 			p.track.Skip(n, r.Offset, r.size(), !r.Control)
 			continue
 		}
-		m, err := debezium.ParseTx(r.Value)
-		if err != nil {
-			return fmt.Errorf("transaction topic: %s offset %d: %w", s.Name, r.Offset, err)
+		m, ok := p.scan.marker(r.Value)
+		if !ok {
+			var err error
+			if m, err = debezium.ParseTx(r.Value); err != nil {
+				return fmt.Errorf("transaction topic: %s offset %d: %w", s.Name, r.Offset, err)
+			}
+			p.scan.learn(r.Value)
 		}
-		mk := cut.Marker{Offset: r.Offset, Bytes: r.size(), Tx: m.ID, End: m.End, At: m.At * 1000}
+		mk := cut.Marker{Offset: r.Offset, Bytes: r.size(), Tx: m.ID, End: m.End, At: m.At * 1000, Counts: p.counts[:0]}
 		for _, c := range m.Collections {
 			if name, ok := p.opts.Collection(c.Collection); ok && c.EventCount > 0 {
 				mk.Counts = append(mk.Counts, cut.Count{Collection: name, Events: c.EventCount})
 			}
 		}
+		p.counts = mk.Counts
 		p.track.Marker(n, &mk)
 	}
 	return nil

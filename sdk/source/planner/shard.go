@@ -2,7 +2,6 @@ package planner
 
 import (
 	"fmt"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,18 +16,17 @@ const pieceRecords = 2048
 
 // decode runs a shard's records through its decoders.
 func (p *Planner) decode(s *shard, records []Record) error {
-	s.msgs = s.msgs[:0]
+	s.parts = s.parts[:0]
 	for len(records) > 0 && records[0].Offset < s.told {
 		records = records[1:]
 	}
-	pieces := min(p.opts.Workers, len(records)/pieceRecords)
-	if pieces > 1 {
+	if pieces := min(p.opts.Workers, len(records)/pieceRecords); pieces > 1 {
 		done, err := p.decodePieces(s, records, pieces)
 		if done || err != nil {
 			return err
 		}
 	}
-	d := s.decoders[0]
+	d := s.own
 	d.decodeAll(s, records)
 	s.take(d)
 	if d.dec.Rows() >= flushRows || len(d.rejects) >= flushRows {
@@ -40,38 +38,33 @@ func (p *Planner) decode(s *shard, records []Record) error {
 // decodePieces lets several decoders work on consecutive pieces of records. It
 // is done if none of them met new columns; else each would know different ones, and nothing has happened.
 func (p *Planner) decodePieces(s *shard, records []Record, pieces int) (done bool, err error) {
-	own := s.decoders[0]
-	schema, key := own.dec.Schema(), own.dec.Key()
-	if schema.NumFields() == 0 || len(key) == 0 {
+	schema := s.own.dec.Schema()
+	if schema.NumFields() == 0 || len(s.own.dec.Key()) == 0 {
 		return false, nil
 	}
 	if err := p.flush(s); err != nil { // so that the pieces' batches come after what is there
 		return false, err
 	}
-	work := []*shardDecoder{own}
-	cfg := s.Config
-	cfg.Schema, cfg.Key = schema, key
-	for len(work) < pieces {
-		d, err := newShardDecoder(cfg)
-		if err != nil {
-			return false, fmt.Errorf("decode %s: %w", s.Name, err)
-		}
-		d.log = own.log
-		work = append(work, d)
+	helpers, err := s.help(pieces - 1)
+	if err != nil {
+		return false, err
 	}
+	work := append([]*shardDecoder{s.own}, helpers...)
 	var g errgroup.Group
 	for i, d := range work {
 		piece := records[i*len(records)/pieces : (i+1)*len(records)/pieces]
 		g.Go(func() error { d.decodeAll(s, piece); return nil })
 	}
 	_ = g.Wait() // decodeAll keeps its errors
-	same := !slices.ContainsFunc(work, func(d *shardDecoder) bool { return d.stopped != nil || d.dec.Schema() != schema })
-	if !same {
-		for _, d := range work {
-			d.discard()
+	for _, d := range work {
+		if d.stopped != nil || !d.dec.Schema().Equal(schema) || d != s.own && d.log != s.own.log {
+			// The columns that the own decoder learned are kept: the same events come again.
+			for _, d := range work {
+				d.discard()
+			}
+			s.helpers = nil
+			return false, nil
 		}
-		// The columns that the own decoder learned are kept: the same events come again.
-		return false, nil
 	}
 	for _, d := range work {
 		s.take(d)
@@ -82,12 +75,29 @@ func (p *Planner) decodePieces(s *shard, records []Record, pieces int) (done boo
 	return true, nil
 }
 
-// take appends what a decoder made of its records to the shard's messages.
+// help returns n more decoders for the shard's columns as they are now.
+func (s *shard) help(n int) ([]*shardDecoder, error) {
+	if len(s.helpers) > 0 && !s.helpers[0].dec.Schema().Equal(s.own.dec.Schema()) {
+		s.helpers = nil
+	}
+	cfg := s.Config
+	cfg.Schema, cfg.Key = s.own.dec.Schema(), s.own.dec.Key()
+	for len(s.helpers) < n {
+		d, err := newShardDecoder(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("decode %s: %w", s.Name, err)
+		}
+		d.log = s.own.log
+		s.helpers = append(s.helpers, d)
+	}
+	return s.helpers[:n], nil
+}
+
+// take notes what a decoder made of its records. It is valid until the decoder's next.
 func (s *shard) take(d *shardDecoder) {
-	s.msgs = append(s.msgs, d.msgs...)
-	d.msgs = d.msgs[:0]
-	if n := len(s.msgs); n > 0 {
-		s.told = s.msgs[n-1].ev.Offset + 1
+	s.parts = append(s.parts, d.msgs)
+	if n := len(d.msgs); n > 0 {
+		s.told = d.msgs[n-1].ev.Offset + 1
 	}
 	if d.stopped != nil {
 		s.stopped, s.told = d.stopped, s.told-1
@@ -99,7 +109,7 @@ func (p *Planner) flush(s *shard) error {
 	if s.Role != cut.Data {
 		return nil
 	}
-	return p.flushDecoder(s, s.decoders[0])
+	return p.flushDecoder(s, s.own)
 }
 
 func (p *Planner) flushDecoder(s *shard, d *shardDecoder) error {
@@ -114,6 +124,7 @@ func (p *Planner) flushDecoder(s *shard, d *shardDecoder) error {
 
 // decodeAll decodes records in order until one cannot be followed.
 func (d *shardDecoder) decodeAll(s *shard, records []Record) {
+	d.msgs = d.msgs[:0]
 	for i := range records {
 		r := &records[i]
 		m, err := d.decode(r)
