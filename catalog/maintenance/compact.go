@@ -243,7 +243,8 @@ const batchRows = 1 << 14
 func (c *compaction) writeMerged(ctx context.Context, j *job, m *merger, n int) error {
 	j.traced = true
 	perFile := rowsPerFile(j.sources, c.opts.TargetBytes)
-	rec, from, err := m.next(batchRows)
+	most := int(min(perFile, batchRows))
+	rec, from, err := m.next(most)
 	for part := 0; err == nil; part++ {
 		out := &output{}
 		rows := func(yield func(arrow.RecordBatch, error) bool) {
@@ -254,7 +255,7 @@ func (c *compaction) writeMerged(ctx context.Context, j *job, m *merger, n int) 
 				if !more {
 					return
 				}
-				rec, from, err = m.next(batchRows)
+				rec, from, err = m.next(most)
 			}
 			if err != nil && !errors.Is(err, io.EOF) {
 				yield(nil, err)

@@ -172,15 +172,19 @@ func (w *world) compact(name string, opts maintenance.CompactOptions) maintenanc
 
 // check compares the table as it stands, and the log played back, with the model.
 func (w *world) check() {
-	got, err := laketest.Read(context.Background(), w.ingest, table, catalog.At{})
-	w.must(err)
-	if !maps.Equal(got, map[int64]laketest.Row(w.model)) {
-		w.failf("table:\n got %v\nwant %v", got, w.model)
-	}
+	w.checkTable()
 	played, err := w.replay()
 	w.must(err)
 	if !maps.Equal(played, w.model) {
 		w.failf("log played back:\n got %v\nwant %v", played, w.model)
+	}
+}
+
+func (w *world) checkTable() {
+	got, err := laketest.Read(context.Background(), w.ingest, table, catalog.At{})
+	w.must(err)
+	if !maps.Equal(got, map[int64]laketest.Row(w.model)) {
+		w.failf("table:\n got %v\nwant %v", got, w.model)
 	}
 }
 

@@ -290,7 +290,7 @@ func TestMirrorIsTheModel(t *testing.T) {
 		mode := rapid.SampledFrom([]mirror.DeleteMode{mirror.Auto, mirror.Position, mirror.CopyOnWrite}).Draw(rt, "mode")
 		b := newBench(t, map[string]string{mirror.PropDeleteMode: string(mode)}, mirror.Options{MemoryBudget: rapid.SampledFrom([]int64{1, 0}).Draw(rt, "memory"), Dir: t.TempDir()})
 		model := laketest.Model{}
-		for range rapid.IntRange(1, 8).Draw(rt, "epochs") {
+		for range rapid.IntRange(1, 5).Draw(rt, "epochs") {
 			if rapid.IntRange(0, 5).Draw(rt, "reopen") == 0 {
 				b.reopen()
 			}

@@ -1,0 +1,4 @@
+package maintenance
+
+// ParseSeen is for the fuzz test.
+var ParseSeen = parseSeen
