@@ -21,7 +21,8 @@ import (
 // Commit applies c to all of its tables or to none. Where another committer was faster it is
 // rebuilt from the new state and tried again. An epoch that the lake has already (its stream
 // does not stand at c.From any more, but after it), or a run whose Epoch is in the history of one of the
-// tables, changes nothing: the result says Dropped.
+// tables, changes nothing: the result says Dropped. Committing the very same files again is no drop,
+// but tells what the first time would have told.
 //
 // Errors: ErrConflict (what c was computed from is gone; compute anew), ErrNotFound (a table),
 // SchemaError, fault.Usage (c makes no sense, or this catalog cannot commit several tables),
@@ -146,7 +147,7 @@ func (a *attempts) run(ctx context.Context) (Committed, error) {
 		}
 		again := isMoved(err) || isUnknown(err) || fault.IsRetryable(err)
 		if !again || ctx.Err() != nil {
-			return Committed{}, err
+			return Committed{}, a.undecided(err)
 		}
 		if n == maxAttempts {
 			return Committed{}, fault.Retryablef("gave up after %d attempts: %w", n, err)
@@ -156,6 +157,14 @@ func (a *attempts) run(ctx context.Context) (Committed, error) {
 			return Committed{}, err
 		}
 	}
+}
+
+// undecided says so if the commit may be in the lake all the same.
+func (a *attempts) undecided(err error) error {
+	if !a.unknown {
+		return err
+	}
+	return fault.Retryablef("whether an earlier attempt was applied is unknown: commit the same again, which tells: %w", err)
 }
 
 // once is one attempt, from the lake's present state.
@@ -172,7 +181,7 @@ func (a *attempts) once(ctx context.Context) (Committed, error) {
 	if out, ok := a.landed(st); ok {
 		return out, nil
 	}
-	if out, done, err := a.inLake(st); done || err != nil {
+	if out, done, err := a.inLake(ctx, st); done || err != nil {
 		return out, err
 	}
 	if len(a.tables) > 1 {
@@ -260,38 +269,58 @@ func (a *attempts) confirm(ctx context.Context) (Committed, error) {
 }
 
 // inLake decides whether the epoch or run is in the lake already.
-func (a *attempts) inLake(st state) (Committed, bool, error) {
-	if a.c.Stream == "" {
-		return a.runInLake(st)
-	}
-	marks, err := st.streamMarks()
-	if err != nil {
-		return Committed{}, false, err
-	}
-	at := marks[a.c.Stream]
-	switch at.Position.Compare(a.c.From) {
-	case change.Equal:
-		return Committed{}, false, nil
-	case change.After:
-		return Committed{Cut: at.Cut, Dropped: true}, true, nil
-	}
-	return Committed{}, false, fmt.Errorf("stream %s stands at %s in the lake, but the epoch starts at %s: %w", a.c.Stream, at.Position, a.c.From, ErrConflict)
-}
-
-func (a *attempts) runInLake(st state) (Committed, bool, error) {
-	if a.c.Epoch == "" {
-		return Committed{}, false, nil
-	}
-	out := Committed{Dropped: true, Snapshots: map[string]int64{}}
-	for _, t := range a.tables {
-		for _, s := range st.heads[t.change.Table].meta.Snapshots() {
-			if sum := summaryOf(s); sum[KeyEpoch] == a.c.Epoch && sum[KeyStream] == "" && sum.cut() > 0 {
-				out.Cut = sum.cut()
-				out.Snapshots[t.change.Table] = s.SnapshotID
-			}
+func (a *attempts) inLake(ctx context.Context, st state) (Committed, bool, error) {
+	out := Committed{Dropped: true}
+	if a.c.Stream != "" {
+		marks, err := st.streamMarks()
+		if err != nil {
+			return Committed{}, false, err
+		}
+		at := marks[a.c.Stream]
+		switch at.Position.Compare(a.c.From) {
+		case change.Equal:
+			return Committed{}, false, nil
+		case change.After:
+			out.Cut = at.Cut
+		default:
+			return Committed{}, false, fmt.Errorf("stream %s stands at %s in the lake, but the epoch starts at %s: %w", a.c.Stream, at.Position, a.c.From, ErrConflict)
 		}
 	}
-	return out, out.Cut > 0, nil
+	mine, err := a.sameEpoch(ctx, st)
+	if err != nil || len(mine.Snapshots) > 0 {
+		return mine, err == nil, err
+	}
+	return out, a.c.Stream != "", nil
+}
+
+// sameEpoch finds the snapshots of an earlier commit of this epoch or run. They are this commit's
+// own, and not a reason to drop it, if they hold its files: its caller did not learn of its success.
+func (a *attempts) sameEpoch(ctx context.Context, st state) (Committed, error) {
+	out := Committed{Dropped: true, Snapshots: map[string]int64{}}
+	if a.c.Epoch == "" {
+		return out, nil
+	}
+	own, checked := true, false
+	for _, t := range a.tables {
+		for _, s := range st.heads[t.change.Table].meta.Snapshots() {
+			sum := summaryOf(s)
+			if sum.cut() == 0 || sum[KeyEpoch] != a.c.Epoch || sum[KeyStream] != a.c.Stream {
+				continue
+			}
+			out.Cut = sum.cut()
+			out.Snapshots[t.change.Table] = s.SnapshotID
+			if len(t.change.Add) == 0 {
+				continue
+			}
+			added, err := a.lake.addedIn(ctx, &s)
+			if err != nil {
+				return Committed{}, err
+			}
+			own, checked = own && added[t.change.Add[0].Path], true
+		}
+	}
+	out.Dropped = !own || !checked
+	return out, nil
 }
 
 // stage prepares the new snapshot of every table, and the tags of those that are only tagged.
@@ -366,10 +395,10 @@ func headUnmoved(h head) []table.Requirement {
 	return []table.Requirement{table.AssertTableUUID(h.meta.TableUUID()), table.AssertRefSnapshotID(table.MainBranch, id)}
 }
 
-// clean removes what attempts wrote in vain. Where an outcome is unknown nothing is removed, and
-// the garbage collection decides later by age.
+// clean removes what attempts wrote in vain. Where the outcome of any attempt was unknown, that
+// one may be in the lake, or get there yet: nothing is removed, and the garbage collection decides later by age.
 func (a *attempts) clean(ctx context.Context, err error) {
-	if err != nil && a.unknown {
+	if a.unknown {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -11,7 +12,7 @@ import (
 )
 
 func testConfig(dir string) Config {
-	return Config{Catalog: "sqlite://" + dir + "/catalog.db", Warehouse: "file://" + dir + "/wh", Storage: OpenFolder}
+	return Config{Catalog: "sqlite://" + dir + "/catalog.db", Warehouse: "file://" + dir + "/wh", Storage: OpenFolder, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func openTestLake(t testing.TB) *Lake {

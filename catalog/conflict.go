@@ -108,6 +108,30 @@ func (l *Lake) removedIn(ctx context.Context, s *table.Snapshot) ([]string, erro
 	return out, nil
 }
 
+// addedIn are the files that a snapshot added: its own manifests hold their entries as added.
+func (l *Lake) addedIn(ctx context.Context, s *table.Snapshot) (map[string]bool, error) {
+	manifests, err := l.manifests.list(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, m := range manifests {
+		if m.SnapshotID() != s.SnapshotID || m.AddedDataFiles() == 0 {
+			continue
+		}
+		files, err := l.manifests.filesOf(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			if f.entry.Status() == iceberg.EntryStatusADDED {
+				out[f.path] = true
+			}
+		}
+	}
+	return out, nil
+}
+
 // checkNewDeletes refuses to remove data files that got new position deletes since the snapshot
 // that the change was computed from: their rows would come back. Every delete that may name a removed file counts.
 func (w *snapshotWork) checkNewDeletes(ctx context.Context, inherited []iceberg.ManifestFile) error {

@@ -63,7 +63,10 @@ func testEpochsEnterOnce(t *testing.T, h Harness) {
 	second.From.Marks = map[string]string{"differs": "is no matter"}
 	l.commit(second)
 
-	for name, c := range map[string]catalog.Commit{"the same again": first, "another attempt": l.add(0, tableName(0)), "a shorter one": l.add(1, tableName(0))} {
+	if out, err := l.Commit(t.Context(), first); err != nil || out.Dropped || out.Cut != 1 || out.Snapshots[tableName(0)] == 0 {
+		t.Errorf("the very same commit again: %+v, %v; want what it told the first time", out, err)
+	}
+	for name, c := range map[string]catalog.Commit{"another attempt": l.add(0, tableName(0)), "a shorter one": l.add(1, tableName(0))} {
 		out, err := l.Commit(t.Context(), c)
 		if err != nil || !out.Dropped {
 			t.Errorf("%s: %+v, %v; want it dropped", name, out, err)
@@ -95,6 +98,9 @@ func testRunsEnterOnce(t *testing.T, h Harness) {
 	run := catalog.Commit{Epoch: "nightly-2026-11-23", Tables: []catalog.TableChange{{Table: tableName(0), Add: []catalog.DataFile{l.file(0, 0)}}}}
 	made := l.commit(run)
 	l.commit(l.add(0, tableName(0)))
+	if out, err := l.Commit(t.Context(), run); err != nil || out.Dropped || out.Cut != made.Cut {
+		t.Errorf("the very same run again: %+v, %v", out, err)
+	}
 	run.Tables[0].Add = []catalog.DataFile{l.file(0, 0)}
 	out, err := l.Commit(t.Context(), run)
 	if err != nil || !out.Dropped || out.Cut != made.Cut || out.Snapshots[tableName(0)] != made.Snapshots[tableName(0)] {
