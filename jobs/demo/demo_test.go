@@ -48,6 +48,7 @@ func TestDemoSurvivesItsKill(t *testing.T) {
 	if err := json.Unmarshal(verb(t, bin, 0, "tables", "--dir", dir, "--json"), &list); err != nil || list.Cut == 0 || len(list.Tables) != 13 {
 		t.Fatalf("%v: %+v", err, list)
 	}
+	readersAgree(t, bin, dir)
 }
 
 // verb runs a command line and checks its exit code.
