@@ -120,11 +120,9 @@ func (s *Source) resume(ctx context.Context, f *family, from change.Position) er
 		return fmt.Errorf("position of %s: %w", f.name, err)
 	}
 	i, found := slices.BinarySearchFunc(files, a.name, byName)
-	for _, x := range files[:i] {
-		if int64(i) > a.ordinal || x.Modified.After(a.modified) {
-			if err := s.reportLate(f, x, a.name); err != nil {
-				return err
-			}
+	for _, x := range lateBefore(files[:i], a) {
+		if err := s.reportLate(f, x, a.name); err != nil {
+			return err
 		}
 	}
 	ordinal, at := apart(next)
@@ -139,6 +137,20 @@ func (s *Source) resume(ctx context.Context, f *family, from change.Position) er
 		return s.gap(f, a.name, fmt.Sprintf("it has %d bytes, and the lake has what is before byte %d", files[i].Size, at))
 	}
 	return nil
+}
+
+// lateBefore finds files that came after an anchor was taken among those whose names lie before
+// it: the younger ones; or, if there are simply more than there were, the youngest.
+func lateBefore(files []storage.Info, a anchor) (late []storage.Info) {
+	for _, x := range files {
+		if x.Modified.After(a.modified) {
+			late = append(late, x)
+		}
+	}
+	if len(late) == 0 && int64(len(files)) > a.ordinal {
+		late = append(late, slices.MaxFunc(files, func(x, y storage.Info) int { return x.Modified.Compare(y.Modified) }))
+	}
+	return late
 }
 
 func packed(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/source/cut"
 	"github.com/millrace/millrace/sdk/source/debezium"
 )
 
@@ -50,8 +51,8 @@ type Options struct {
 	Clock  func() time.Time // nil: time.Now
 }
 
-// markerFamily and beatFamily are the shards of families that are no table's.
-const markerFamily, beatFamily = "transactions", "heartbeats"
+// markerFamily and beatFamily are the shards of families that are no table's: no table can have such a name.
+const markerFamily, beatFamily = "@transactions", "@heartbeats"
 
 // complete reports the first mistake in o and fills in defaults.
 func (o *Options) complete() error {
@@ -60,13 +61,13 @@ func (o *Options) complete() error {
 	}
 	taken := map[string]string{}
 	for _, f := range o.families() {
-		if strings.ContainsAny(f.name, "@") || f.name == "" {
+		if f.role == cut.Data && (strings.Contains(f.name, "@") || f.name == "") {
 			return fault.Usagef("files: table name %q: it must not be empty or hold an @", f.name)
 		}
 		for other, prefix := range taken {
 			switch {
 			case other == f.name:
-				return fault.Usagef("files: %s is configured twice (transactions and heartbeats are names of their own families)", f.name)
+				return fault.Usagef("files: table %s is configured twice", f.name)
 			case strings.HasPrefix(prefix, f.prefix), strings.HasPrefix(f.prefix, prefix):
 				return fault.Usagef("files: the prefix %q of %s and %q of %s overlap: each file must belong to one of them", f.prefix, f.name, prefix, other)
 			}

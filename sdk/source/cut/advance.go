@@ -13,7 +13,7 @@ func (t *Tracker) describe(c *Cut) {
 	t.visit++
 	for i := range t.shards {
 		s := &t.shards[i]
-		c.Next[i], c.Marks[i] = s.Next, s.Mark
+		c.Next[i], c.Marks[i], c.parted = s.Next, s.Mark, false
 		w := s.window()
 		for k := range w[:c.take[i]] {
 			r := &w[k]
@@ -46,6 +46,9 @@ func (c *Cut) add(shard int, r *run) {
 	c.Totals.Duplicates += int64(r.dups)
 	c.Totals.Tombstones += int64(r.tombs)
 	c.Totals.Bytes += r.bytes
+	if r.dups > 0 {
+		c.parted = true // what follows is a range of its own
+	}
 	if !r.yields() {
 		return
 	}
@@ -56,11 +59,12 @@ func (c *Cut) add(shard int, r *run) {
 		c.LastAt = max(c.LastAt, r.mark.At)
 	}
 	n := int64(r.events) + int64(r.rejected)
-	if k := len(c.Ranges) - 1; k >= 0 && c.Ranges[k].Shard == shard && c.Ranges[k].To == r.first {
+	if k := len(c.Ranges) - 1; k >= 0 && c.Ranges[k].Shard == shard && !c.parted {
 		c.Ranges[k].To = r.next
 		c.Ranges[k].Events += n
 		return
 	}
+	c.parted = false
 	c.Ranges = append(c.Ranges, Range{Shard: shard, From: r.first, To: r.next, Events: n})
 }
 

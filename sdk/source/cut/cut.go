@@ -7,7 +7,7 @@ type Limits struct {
 	Bytes  int64 // undecoded bytes of all records; 0: no limit
 }
 
-// Range is a piece of a shard that is in the cut and holds no duplicates.
+// Range is a piece of a shard that is in the cut and holds no duplicates: the fewest that do.
 type Range struct {
 	Shard    int
 	From, To int64
@@ -35,6 +35,8 @@ type Cut struct {
 
 	take []int   // whole runs taken of each shard's window
 	part []int64 // events taken of the run behind them
+
+	parted bool // a duplicate lies behind the last range
 }
 
 // Moved reports whether the cut is past the window's start in any shard.

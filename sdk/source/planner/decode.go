@@ -155,28 +155,16 @@ func (d *shardDecoder) previousCommit(value []byte) (int64, bool) {
 	return n, err == nil && bytes.HasPrefix(rest[end:], []byte(`\"`))
 }
 
-// lastIndexNear finds the last sequence member in a message, looking first where the last message had it.
+// lastIndexNear finds the sequence member in a message: where the last message had
+// it, a few bytes off, or else the last one in the message.
 func lastIndexNear(value []byte, at int) int {
 	const near = 24
-	if from := at - near; from > 0 && from < len(value) {
-		if i := lastIndexFrom(value, from); i >= 0 {
-			return i
+	if from, to := at-near, at+near+len(sequenceName); from > 0 && from < len(value) {
+		if i := bytes.Index(value[from:min(to, len(value))], sequenceName); i >= 0 {
+			return from + i
 		}
 	}
-	return lastIndexFrom(value, 0)
-}
-
-// lastIndexFrom is bytes.LastIndex in a part, by forward searches, which are faster.
-func lastIndexFrom(value []byte, from int) int {
-	last := -1
-	for {
-		i := bytes.Index(value[from:], sequenceName)
-		if i < 0 {
-			return last
-		}
-		last = from + i
-		from = last + len(sequenceName)
-	}
+	return bytes.LastIndex(value, sequenceName)
 }
 
 // reject describes a record that could not be decoded. It copies key and value.
