@@ -98,6 +98,9 @@ func RunPipeline(ctx context.Context, p *beam.Pipeline, opts Options) (res Resul
 	if name == "" {
 		name = "millrace"
 	}
+	if err := context.Cause(ctx); err != nil {
+		return Result{}, err
+	}
 	client, err := server()
 	if err != nil {
 		return Result{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -45,6 +46,7 @@ func init() {
 	dataset.RegisterMapBatches(broken)
 	dataset.RegisterMapBatches(careless)
 	dataset.RegisterMapBatches(swapped)
+	dataset.RegisterMapBatches(stuck)
 	dataset.RegisterMap(double)
 	dataset.RegisterFlatMap(twice)
 }
@@ -65,6 +67,19 @@ func careless(context.Context, arrow.RecordBatch) (arrow.RecordBatch, error) {
 
 func swapped(_ context.Context, b arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return b.NewSlice(0, 0), nil // no rows: fine
+}
+
+// stuckStarted is closed when stuck is called, which only TestCancelStopsTasks does.
+var (
+	stuckStarted = make(chan struct{})
+	stuckOnce    sync.Once
+)
+
+// stuck waits for the end of its context.
+func stuck(ctx context.Context, _ arrow.RecordBatch) (arrow.RecordBatch, error) {
+	stuckOnce.Do(func() { close(stuckStarted) })
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
 }
 
 func double(s Spend) (Spend, error) {

@@ -347,19 +347,21 @@ func (c *compiler) exchange(n *node, f *fragment, p partition, sortBy []string) 
 // stage adds the transforms of one stage: plan the scans, bring a task's pieces together, run the tasks.
 func (c *compiler) stage(name string, f *fragment, out *outputSpec) beam.PCollection {
 	s := c.scope.Scope(name)
-	grouped := inputs(s, f)
+	grouped := inputs(s, f, out.Write != nil && out.Write.Layout.BucketBy != "")
 	st := &stage{ID: stageID(grouped), Name: describe(f.op), Root: f.op, Output: out}
 	if out.Exchange != nil {
 		out.Exchange.ID = "x" + st.ID
 	}
-	return beam.ParDo(s, &taskFn{wire: taskWire{RunOptions{}.config(), st}, live: f.live(out)}, grouped)
+	return beam.ParDo(s, &taskFn{taskBase: taskBase{wire: taskWire{RunOptions{}.config(), st}, live: f.live(out)}}, grouped)
 }
 
-// inputs is the grouped input of a stage.
-func inputs(s beam.Scope, f *fragment) beam.PCollection {
+// inputs is the grouped input of a stage: each task's pieces. Small partitions
+// share a task, unless the stage needs exactly one task a partition.
+func inputs(s beam.Scope, f *fragment, exact bool) beam.PCollection {
 	var cols []beam.PCollection
 	if len(f.scans) > 0 {
-		cols = append(cols, beam.ParDo(s, &planFn{planWire{RunOptions{}.config(), f.scans}}, beam.Impulse(s)))
+		plan := &planFn{planWire{Run: RunOptions{}.config(), Scans: f.scans, Pack: !exact && len(f.exchanges) == 0}}
+		cols = append(cols, beam.ParDo(s, plan, beam.Impulse(s)))
 	}
 	var seen []string
 	for _, ex := range f.exchanges {
@@ -371,6 +373,9 @@ func inputs(s beam.Scope, f *fragment) beam.PCollection {
 	all := cols[0]
 	if len(cols) > 1 {
 		all = beam.Flatten(s, cols...)
+	}
+	if len(f.exchanges) > 0 && !exact {
+		all = beam.ParDo(s, &packFn{}, beam.GroupByKey(s, beam.ParDo(s, &gatherFn{}, all)))
 	}
 	return beam.GroupByKey(s, all)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/millrace/millrace/sdk/fault"
 )
 
@@ -33,7 +35,11 @@ type planFn struct{ wire planWire }
 
 type planWire struct {
 	Run   runConfig   `json:"run"`
-	Scans []*scanSpec `json:"scans"`
+	Scans []*scanSpec `json:"scans,omitempty"`
+	// Pack lets small splits share a task.
+	Pack bool `json:"pack,omitempty"`
+	// Seed, if set, is a source of which an empty piece is emitted, so that there is a task where nothing else arrives.
+	Seed string `json:"seed,omitempty"`
 }
 
 // MarshalJSON encodes the DoFn for its worker.
@@ -60,48 +66,72 @@ func handlesOf(scans []*scanSpec) map[handleKey]any {
 // ProcessElement emits a descriptor for each split, and at least one, so that every stage has a task.
 func (f *planFn) ProcessElement(ctx context.Context, _ []byte, emit func(int64, []byte)) error {
 	run := joinRun(f.wire.Run)
-	next := int64(0)
-	for _, s := range f.wire.Scans {
-		if err := f.plan(ctx, run, s, &next, emit); err != nil {
-			err = fmt.Errorf("plan the scan of %s: %w", s.name(), err)
-			run.fail(err)
-			return frame(err)
-		}
+	out, err := f.messages(ctx, run)
+	if err != nil {
+		run.fail(err)
+		return frame(err)
+	}
+	for _, m := range out {
+		emit(m.partition, m.data)
 	}
 	return nil
 }
 
-func (f *planFn) plan(ctx context.Context, run *Run, s *scanSpec, next *int64, emit func(int64, []byte)) error {
-	plan, err := s.plan(ctx, run)
-	if err != nil {
-		return err
+func (f *planFn) messages(ctx context.Context, run *Run) ([]message, error) {
+	if f.wire.Seed != "" {
+		return seeds(f.wire.Seed)
 	}
-	if s.ByBucket && len(plan.Splits) > 0 && (plan.Layout.BucketBy != s.Layout.BucketBy || plan.Layout.Buckets != s.Layout.Buckets) {
-		return fault.Retryablef("the table's layout changed from bucket[%d](%s) to bucket[%d](%s) since the pipeline was built, or not all of its files have it yet: build the pipeline again after the table's maintenance",
-			s.Layout.Buckets, s.Layout.BucketBy, plan.Layout.Buckets, plan.Layout.BucketBy)
-	}
-	for i := range plan.Splits {
-		sp := &plan.Splits[i]
-		key := *next
-		*next++
-		if s.ByBucket { // equal keys meet in one task
-			key = int64(max(sp.Bucket, 0))
+	var out []message
+	weights, next := map[int64]int64{}, int64(0)
+	for _, s := range f.wire.Scans {
+		plan, err := s.plan(ctx, run)
+		if err == nil {
+			err = s.checkLayout(plan)
 		}
-		data, err := piece{Source: s.Source, Split: sp, Sorted: plan.Layout.SortBy, Seq: i}.encode()
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("plan the scan of %s: %w", s.name(), err)
 		}
-		emit(key, data)
+		for i := range plan.Splits {
+			p := piece{Source: s.Source, Split: &plan.Splits[i], Sorted: plan.Layout.SortBy, Seq: i}
+			m := message{partition: next}
+			if s.ByBucket { // equal keys meet in one task
+				m.partition = int64(max(p.Split.Bucket, 0))
+			}
+			next++
+			if m.data, err = p.encode(); err != nil {
+				return nil, err
+			}
+			weights[m.partition] += p.weight()
+			out = append(out, m)
+		}
 	}
-	if len(plan.Splits) > 0 {
+	if len(out) == 0 {
+		return seeds(f.wire.Scans[0].Source)
+	}
+	if f.wire.Pack {
+		out = repartition(out, pack(weights))
+	}
+	return out, nil
+}
+
+// checkLayout refuses a plan that does not lie as the stage was built for.
+func (s *scanSpec) checkLayout(plan ScanPlan) error {
+	if !s.ByBucket || len(plan.Splits) == 0 || plan.Layout.BucketBy == s.Layout.BucketBy && plan.Layout.Buckets == s.Layout.Buckets {
 		return nil
 	}
-	data, err := piece{Source: s.Source}.encode()
-	if err != nil {
-		return err
-	}
-	emit(0, data)
-	return nil
+	return fault.Retryablef("the table's layout changed from bucket[%d](%s) to bucket[%d](%s) since the pipeline was built, or not all of its files have it yet: build the pipeline again after the table's maintenance",
+		s.Layout.Buckets, s.Layout.BucketBy, plan.Layout.Buckets, plan.Layout.BucketBy)
+}
+
+// seeds makes sure that task 0 runs.
+func seeds(source string) ([]message, error) {
+	data, err := piece{Source: source}.encode()
+	return []message{{0, data}}, err
+}
+
+// keyOf spreads the segments of a file over tasks.
+func keyOf(name string, i int) int64 {
+	return int64(xxh3.HashString(name)>>1) + int64(i) // 63 bits; where it overflows it is a key like any other
 }
 
 func (s *scanSpec) plan(ctx context.Context, run *Run) (ScanPlan, error) {
@@ -126,10 +156,15 @@ func (s *scanSpec) plan(ctx context.Context, run *Run) (ScanPlan, error) {
 
 // taskFn runs a stage's tasks in a pool: ProcessElement submits, FinishBundle waits and emits.
 type taskFn struct {
-	wire   taskWire
-	live   map[handleKey]any
+	taskBase
 	pool   *pool
 	joined *Run
+}
+
+// taskBase is what DoFns that run a stage have in common.
+type taskBase struct {
+	wire taskWire
+	live map[handleKey]any // in the process that built the pipeline
 }
 
 type taskWire struct {
@@ -138,15 +173,15 @@ type taskWire struct {
 }
 
 // MarshalJSON encodes the DoFn for its worker.
-func (f *taskFn) MarshalJSON() ([]byte, error) { return json.Marshal(f.wire) }
+func (f *taskBase) MarshalJSON() ([]byte, error) { return json.Marshal(f.wire) }
 
 // UnmarshalJSON decodes what MarshalJSON wrote.
-func (f *taskFn) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &f.wire) }
+func (f *taskBase) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &f.wire) }
 
-func (f *taskFn) configure(c runConfig)      { f.wire.Run = c }
-func (f *taskFn) mistakes() []error          { return nil }
-func (f *taskFn) scans() []*scanSpec         { return f.wire.Stage.Root.scans() }
-func (f *taskFn) handles() map[handleKey]any { return f.live }
+func (f *taskBase) configure(c runConfig)      { f.wire.Run = c }
+func (f *taskBase) mistakes() []error          { return nil }
+func (f *taskBase) scans() []*scanSpec         { return f.wire.Stage.Root.scans() }
+func (f *taskBase) handles() map[handleKey]any { return f.live }
 
 func (o *op) scans() []*scanSpec {
 	var all []*scanSpec

@@ -74,12 +74,12 @@ type Layout struct {
 
 // At says which state of the tables to read. The zero value is the latest; at most one field is set.
 type At struct {
-	Cut          int64
-	Snapshot     int64 // of the one table read
-	Position     *change.Position
-	BusinessDate time.Time
-	Tag          string
-	Time         time.Time // the last cut committed at or before
+	Cut          int64            `json:"cut,omitempty"`
+	Snapshot     int64            `json:"snapshot,omitempty"` // of the one table read
+	Position     *change.Position `json:"position,omitempty"`
+	BusinessDate time.Time        `json:"business_date,omitzero"`
+	Tag          string           `json:"tag,omitempty"`
+	Time         time.Time        `json:"time,omitzero"` // the last cut committed at or before
 }
 
 // IsZero reports whether at is the latest state.

@@ -1,7 +1,6 @@
 package dataset_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -11,12 +10,6 @@ import (
 	"github.com/millrace/millrace/sdk/dataset"
 	"github.com/millrace/millrace/sdk/dataset/datasettest"
 )
-
-func cancelled(t *testing.T, cause error) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(cause)
-	return ctx, func() { cancel(nil) }
-}
 
 // owners are accounts 50 to 149, of which 50 to 96 have entries.
 func owners() []Account {

@@ -1,10 +1,10 @@
 package dataset_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -402,18 +402,21 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 
 func TestCancelStopsTasks(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat(os.TempDir()); err != nil {
-		t.Fatal(err)
-	}
 	lk := datasettest.NewTables(t.Name())
 	put(t, lk, "ledger.entries", dataset.Layout{}, bank(50), 10)
 	cause := errors.New("the operator pressed a key")
-	ctx, cancel := cancelled(t, cause)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		<-stuckStarted
+		cancel(cause)
+	}()
 	_, err := datasettest.Run(ctx, func(s beam.Scope) {
-		dataset.Write(s, lk, "x", dataset.Scan[Entry](s, lk, "ledger.entries"))
+		dataset.Write(s, lk, "x", dataset.MapBatches(s, dataset.Scan[Entry](s, lk, "ledger.entries"), stuck))
 	}, dataset.RunOptions{Staging: t.TempDir()})
 	if !errors.Is(err, cause) {
 		t.Errorf("error is %v, want the cause", err)
+	}
+	if _, err := datasettest.Run(ctx, func(beam.Scope) {}, dataset.RunOptions{}); !errors.Is(err, cause) {
+		t.Errorf("a run whose context has ended: error is %v, want the cause", err)
 	}
 }

@@ -29,6 +29,9 @@ func (silent) Log(context.Context, log.Severity, int, string) {}
 // Run builds a pipeline and runs it on prism in this process. The zero
 // RunOptions are right. A task's error comes back as it was. It is for tests: programs use a runner of package runners.
 func Run(ctx context.Context, build func(beam.Scope), opts dataset.RunOptions) (stats dataset.Stats, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return dataset.Stats{}, err
+	}
 	once()
 	p, s := beam.NewPipelineWithRoot()
 	build(s)
