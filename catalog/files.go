@@ -18,7 +18,8 @@ import (
 // fileStores finds the store of a full location. The warehouse is opened once; tables that lie
 // outside of it get the store of their bucket (or the file system's root).
 type fileStores struct {
-	open storage.Opener
+	open    storage.Opener
+	encoder *metadataEncoder
 
 	mu     sync.Mutex
 	stores map[string]storage.Store // by root, normalized
@@ -26,7 +27,7 @@ type fileStores struct {
 }
 
 func newFileStores(open storage.Opener) *fileStores {
-	return &fileStores{open: open, stores: map[string]storage.Store{}}
+	return &fileStores{open: open, encoder: newMetadataEncoder(), stores: map[string]storage.Store{}}
 }
 
 // add opens the store at root and remembers it.
