@@ -3,6 +3,7 @@ package maintenance_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -81,9 +82,10 @@ func TestCompactionFoldsDeletesAway(t *testing.T) {
 func TestACompactionCarriesLateDeletesOver(t *testing.T) {
 	t.Parallel()
 	w := positions(t, 5)
-	w.write([]laketest.Event{{Op: change.Delete, ID: 3}}, nil)
-	w.inside = func() {
-		w.write([]laketest.Event{update(1, row(1, 77)), {Op: change.Delete, ID: 104}, {Op: change.Delete, ID: 2}}, nil)
+	w.write([]laketest.Event{create(50, row(1, 1)), create(51, row(1, 1)), create(52, row(1, 1)), create(53, row(1, 1))}, nil)
+	w.write([]laketest.Event{{Op: change.Delete, ID: 3}, {Op: change.Delete, ID: 51}}, nil)
+	w.inside = func() { // also in a file that had deleted rows before
+		w.write([]laketest.Event{update(1, row(1, 77)), {Op: change.Delete, ID: 52}, {Op: change.Delete, ID: 2}}, nil)
 	}
 	res := w.compact(table, maintenance.CompactOptions{Full: true})
 	if res.LateDeletes != 3 || res.Conflicts < 1 || res.Redone != 0 {
@@ -119,6 +121,73 @@ func TestIngestThatMeetsACompactionCatchesUp(t *testing.T) {
 	w.check()
 	if s := w.mirror.Stats(); s.Refreshes != 1 || s.Rebuilds != 1 {
 		t.Errorf("mirror: %+v", s)
+	}
+}
+
+// TestIngestNoticesACompactionThatItDidNotMeet compacts one bucket while ingest writes to another: both
+// commits succeed, and the index must still learn where the rows of the first bucket are.
+func TestIngestNoticesACompactionThatItDidNotMeet(t *testing.T) {
+	t.Parallel()
+	w := positions(t, 6)
+	other := otherBranch(t)
+	w.write([]laketest.Event{create(500, row(other, 1))}, nil)
+	w.write([]laketest.Event{update(500, row(other, 2))}, func() { w.compact(table, maintenance.CompactOptions{}) })
+	w.check()
+	if w.conflicts != 0 {
+		t.Fatal("the two commits conflict; the test is about two that do not")
+	}
+	w.write([]laketest.Event{update(1, row(1, 61))}, nil)
+	w.check()
+	if s := w.mirror.Stats(); s.Refreshes != 1 {
+		t.Errorf("mirror: %+v", s)
+	}
+}
+
+// otherBranch is a branch whose bucket is not branch 1's.
+func otherBranch(t *testing.T) int32 {
+	for b := int32(2); ; b++ {
+		batch := laketest.Batch("x", 0, create(1, row(1, 1)), create(2, row(b, 1)))
+		buckets, err := catalog.BucketRows(nil, batch.Row.Column(1), 4)
+		batch.Release()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if buckets[0] != buckets[1] {
+			return b
+		}
+	}
+}
+
+// TestIngestNoticesWhatOthersDelete lets another process delete a row by position and drop a whole file.
+func TestIngestNoticesWhatOthersDelete(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := positions(t, 3)
+	lt, err := w.ingest.Table(ctx, table)
+	w.must(err)
+	files, err := lt.Files(ctx)
+	w.must(err)
+	d, err := w.ingest.WritePositionDeletes(ctx, lt.Location()+"/data/other.parquet", files[0].Bucket, catalog.RowDeletes{files[0].Path: {0}})
+	w.must(err)
+	_, err = w.keeper.Commit(ctx, catalog.Commit{Epoch: "other", Tables: []catalog.TableChange{{Table: table, Add: []catalog.DataFile{d}, Remove: []string{files[1].Path}, Based: lt.Snapshot()}}})
+	w.must(err)
+	left, err := laketest.Read(ctx, w.ingest, table, catalog.At{})
+	w.must(err)
+	if len(left) != 3 {
+		t.Fatalf("%d rows are left, not 3", len(left))
+	}
+	for id := range w.model {
+		if _, ok := left[id]; !ok {
+			delete(w.model, id)
+		}
+	}
+	for i := range int64(3) { // updates of absent keys insert them again
+		w.write([]laketest.Event{update(i+1, row(1, 70+i)), update(100+i, row(1, 80+i))}, nil)
+	}
+	got, err := laketest.Read(ctx, w.ingest, table, catalog.At{})
+	w.must(err)
+	if !maps.Equal(got, map[int64]laketest.Row(w.model)) {
+		t.Fatalf("got %v, want %v", got, w.model)
 	}
 }
 

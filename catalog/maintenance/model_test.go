@@ -26,11 +26,14 @@ func TestLakeIsTheModel(t *testing.T) {
 				TargetBytes: rapid.SampledFrom([]int64{1, 3000, 1 << 20}).Draw(r, "target"), CommitBytes: rapid.SampledFrom([]int64{1, 1 << 30}).Draw(r, "commit"),
 			}
 		}
-		events := func() []laketest.Event { return laketest.RandomEvents(r, 25) }
+		events := func() []laketest.Event {
+			return laketest.RandomEvents(r, rapid.SampledFrom([]int{2, 25}).Draw(r, "most"))
+		}
 		steps := rapid.IntRange(1, 10).Draw(r, "steps")
 		for range steps {
 			switch rapid.IntRange(0, 11).Draw(r, "step") {
-			case 0:
+			case 0: // a new process, which may find that the table's policy was changed
+				w.setMode(rapid.SampledFrom([]mirror.DeleteMode{mirror.Auto, mirror.Position, mirror.CopyOnWrite}).Draw(r, "mode"))
 				w.reopen()
 			case 1:
 				w.compact(table, opts())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	icetable "github.com/apache/iceberg-go/table"
 	"pgregory.net/rapid"
 
 	"github.com/millrace/millrace/catalog"
@@ -40,12 +41,13 @@ type world struct {
 	// inside, if set, is called once while the keeper prepares its next commit.
 	inside func()
 
-	mirror *mirror.Mirror
-	opts   mirror.Options
-	logTo  catalog.Target
-	epochs int64
-	model  laketest.Model
-	cuts   map[int64]laketest.Model // what each cut must read as, by its number
+	mirror    *mirror.Mirror
+	opts      mirror.Options
+	logTo     catalog.Target
+	epochs    int64
+	conflicts int // that ingest met
+	model     laketest.Model
+	cuts      map[int64]laketest.Model // what each cut must read as, by its number
 }
 
 func newWorld(t testing.TB, r *rapid.T, properties map[string]string) *world {
@@ -99,6 +101,13 @@ func (w *world) reopen() {
 	w.must(err)
 }
 
+// setMode changes the table's delete mode.
+func (w *world) setMode(mode mirror.DeleteMode) {
+	w.must(w.ingest.UpdateTables(context.Background(), []string{table}, func(string, icetable.Metadata) ([]icetable.Update, []icetable.Requirement, error) {
+		return []icetable.Update{icetable.NewSetPropertiesUpdate(map[string]string{mirror.PropDeleteMode: string(mode)})}, nil, nil
+	}))
+}
+
 const perEpoch = 1000
 
 // write commits an epoch to log and mirror, again after a conflict. between, if set, runs before the first commit.
@@ -119,6 +128,7 @@ func (w *world) write(events []laketest.Event, between func()) {
 		}
 		out, err := w.ingest.Commit(ctx, catalog.Commit{Stream: "s", Epoch: epoch, From: at(w.epochs), To: at(w.epochs + 1), Tables: []catalog.TableChange{logged, mirrored}})
 		if errors.Is(err, catalog.ErrConflict) && attempt < 10 {
+			w.conflicts++
 			w.mirror.Discard()
 			continue
 		}

@@ -283,6 +283,49 @@ func TestAnUnknownTableIsNotFound(t *testing.T) {
 	}
 }
 
+// TestAutoModeChoosesByCost follows one large file: few changed rows are deleted by position, in one delete file
+// however many epochs there are, and once most of it has changed it is rewritten.
+func TestAutoModeChoosesByCost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, mirror.Options{})
+	const n = 20_000
+	model := map[int64]laketest.Row{}
+	var es []laketest.Event
+	for i := range int64(n) {
+		es = append(es, create(i+1, row(1, i)))
+	}
+	play := func(es []laketest.Event) {
+		t.Helper()
+		batch := laketest.Batch("s", b.epoch*100_000, es...)
+		defer batch.Release()
+		ch, err := b.apply(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.commit(ch)
+		for _, e := range es {
+			laketest.Model(model).Apply(e)
+		}
+		b.want(model)
+	}
+	play(es)
+	for e := range int64(3) {
+		play([]laketest.Event{update(10*e+1, row(1, -1)), remove(10*e + 2)})
+		if s := b.mirror.Stats(); s.DeleteFiles != 1 || s.DeletedRows != 2*(e+1) || s.RewrittenRows > 3 {
+			t.Fatalf("after %d small epochs: %+v", e+1, s)
+		}
+	}
+	b.reopen()
+	es = es[:0]
+	for i := range int64(n * 3 / 4) {
+		es = append(es, update(i+1, row(1, 7)))
+	}
+	play(es)
+	if s := b.mirror.Stats(); s.DeleteFiles != 0 || s.DeletedRows != 0 || s.RewrittenRows < n/4 {
+		t.Fatalf("after a large epoch: %+v", s)
+	}
+}
+
 // TestMirrorIsTheModel plays random epochs, with indexes that spill, and now and then a new process.
 func TestMirrorIsTheModel(t *testing.T) {
 	t.Parallel()
