@@ -1,4 +1,4 @@
-package embedded
+package portable
 
 import (
 	"context"
@@ -49,17 +49,9 @@ func (q quietHandler) WithGroup(name string) slog.Handler {
 	return quietHandler{q.Handler.WithGroup(name)}
 }
 
-// beamLogger sends what goes through Beam's log package to slog: warnings and
-// errors of DoFns as they are, the rest at debug level.
+// beamLogger sends what goes through Beam's log package to slog at debug level: every error is returned too.
 type beamLogger struct{}
 
-func (beamLogger) Log(ctx context.Context, sev beamlog.Severity, _ int, msg string) {
-	level := slog.LevelDebug
-	switch {
-	case sev >= beamlog.SevError:
-		level = slog.LevelDebug // every error is returned too
-	case sev == beamlog.SevWarn:
-		level = slog.LevelDebug
-	}
-	slog.Default().Log(ctx, level, msg, "from", "beam")
+func (beamLogger) Log(ctx context.Context, _ beamlog.Severity, _ int, msg string) {
+	slog.Default().Log(ctx, slog.LevelDebug, msg, "from", "beam")
 }
