@@ -80,7 +80,9 @@ func (s *Stream) TxWithGarbage(n int) []Message { return s.tx1(n, s.rnd.IntN(n))
 // tx1 sends a transaction; its event number garbage is malformed, -1 for none.
 func (s *Stream) tx1(n, garbage int) []Message {
 	s.tx++
-	s.now = s.now.Add(time.Duration(1+s.rnd.IntN(2000)) * time.Millisecond)
+	if s.rnd.IntN(3) > 0 { // some commit in the same millisecond
+		s.now = s.now.Add(time.Duration(s.rnd.IntN(2000)) * time.Millisecond)
+	}
 	id := fmt.Sprintf("%d:%d", s.tx, s.lsn)
 	var out []Message
 	if s.markers {
