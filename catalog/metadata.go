@@ -14,52 +14,38 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// metadataCache holds parsed metadata by location. Metadata files never change, so an entry is
-// never stale; the newest few of each table are kept.
+// metadataCache holds each table's newest parsed metadata. Metadata files never change, so an
+// entry that is found by its location is never stale.
 type metadataCache struct {
 	mu      sync.Mutex
-	entries map[string]table.Metadata
-	order   []string // oldest first
-	limit   int
+	entries map[string]head // by table
 }
 
-func newMetadataCache(limit int) *metadataCache {
-	return &metadataCache{entries: map[string]table.Metadata{}, limit: limit}
-}
+func newMetadataCache() *metadataCache { return &metadataCache{entries: map[string]head{}} }
 
-func (c *metadataCache) get(location string) (table.Metadata, bool) {
+func (c *metadataCache) get(name, location string) (table.Metadata, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m, ok := c.entries[location]
-	return m, ok
+	h, ok := c.entries[name]
+	if !ok || h.location != location {
+		return nil, false
+	}
+	return h.meta, true
 }
 
-func (c *metadataCache) put(location string, m table.Metadata) {
+func (c *metadataCache) put(name, location string, m table.Metadata) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.entries[location]; ok {
-		return
-	}
-	c.entries[location] = m
-	c.order = append(c.order, location)
-	for len(c.order) > c.limit {
-		delete(c.entries, c.order[0])
-		c.order = c.order[1:]
-	}
+	c.entries[name] = head{name, location, m}
 }
 
-// forget drops metadata that has been superseded by a commit of this process.
-func (c *metadataCache) forget(location string) {
+// keep drops the metadata of tables that are gone.
+func (c *metadataCache) keep(heads map[string]head) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.entries[location]; !ok {
-		return
-	}
-	delete(c.entries, location)
-	for i, l := range c.order {
-		if l == location {
-			c.order = append(c.order[:i], c.order[i+1:]...)
-			break
+	for name := range c.entries {
+		if _, ok := heads[name]; !ok {
+			delete(c.entries, name)
 		}
 	}
 }

@@ -158,6 +158,7 @@ func (b *sqlBackend) readTables(ctx context.Context, names []string) (state, err
 		if err != nil {
 			return state{}, err
 		}
+		b.cache.keep(st.heads)
 		if names != nil {
 			maps.DeleteFunc(st.heads, func(name string, _ head) bool { return !slices.Contains(names, name) })
 		}
@@ -208,13 +209,13 @@ func (b *sqlBackend) loadAll(ctx context.Context, st state) error {
 	loaded := make(chan head, len(st.heads))
 	for _, h := range st.heads {
 		g.Go(func() error {
-			m, ok := b.cache.get(h.location)
+			m, ok := b.cache.get(h.name, h.location)
 			if !ok {
 				var err error
 				if m, err = b.files.readMetadata(ctx, h.location); err != nil {
 					return fmt.Errorf("table %s: %w", h.name, err)
 				}
-				b.cache.put(h.location, m)
+				b.cache.put(h.name, h.location, m)
 			}
 			h.meta = m
 			loaded <- h

@@ -139,8 +139,7 @@ func (b *sqlBackend) settle(ctx context.Context, work []staged) {
 	var g errgroup.Group
 	g.SetLimit(stageWorkers)
 	for _, s := range work {
-		b.cache.forget(s.from)
-		b.cache.put(s.to, s.meta)
+		b.cache.put(s.name, s.to, s.meta)
 		if !s.meta.Properties().GetBool(table.MetadataDeleteAfterCommitEnabledKey, table.MetadataDeleteAfterCommitEnabledDefault) {
 			continue
 		}

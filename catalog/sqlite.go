@@ -74,13 +74,10 @@ func newSQLBackend(c Config, files *fileStores, db *sql.DB, d dialect) *sqlBacke
 		hook = func(string) {}
 	}
 	return &sqlBackend{
-		db: db, name: c.Name, files: files, cache: newMetadataCache(metadataCacheSize), dialect: d, hook: hook,
+		db: db, name: c.Name, files: files, cache: newMetadataCache(), dialect: d, hook: hook,
 		placed: func(name string) string {
 			namespace, tbl := splitName(name)
 			return c.Warehouse + "/" + namespace + "/" + tbl
 		},
 	}
 }
-
-// metadataCacheSize is how many parsed metadata files are kept: at a hundred snapshots about 200 KB each.
-const metadataCacheSize = 512
