@@ -3,6 +3,7 @@ package fileio
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,7 +13,6 @@ import (
 	"github.com/millrace/millrace/sdk/source"
 	"github.com/millrace/millrace/sdk/source/planner"
 	"github.com/millrace/millrace/sdk/storage"
-	"sync/atomic"
 )
 
 // Source follows files. It implements source.Source.
@@ -302,10 +302,10 @@ func (s *Source) readAgain(ctx context.Context, split source.Split, name string,
 	return replay.Flush(ctx, h)
 }
 
-// Confirm implements source.Source.
+// Confirm implements source.Source. Like Lag, it may be called while Plan runs.
 func (s *Source) Confirm(_ context.Context, pos change.Position) error {
-	if s.plan != nil {
-		s.plan.Confirm(pos)
+	if p := s.live.Load(); p != nil {
+		p.Confirm(pos)
 	}
 	return nil
 }

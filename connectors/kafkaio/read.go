@@ -91,10 +91,10 @@ func (s *Source) readFailed(topic string, partition int32, split source.Split, e
 }
 
 // Confirm implements source.Source. With Options.Group it also commits the offsets there; a
-// failure to do so is logged only, since nothing depends on them.
+// failure to do so is logged only, since nothing depends on them. Like Lag, it may be called while Plan runs.
 func (s *Source) Confirm(ctx context.Context, pos change.Position) error {
-	if s.plan != nil {
-		s.plan.Confirm(pos)
+	if p := s.live.Load(); p != nil {
+		p.Confirm(pos)
 	}
 	if s.opts.Group == "" {
 		return nil
@@ -147,8 +147,8 @@ func (s *Source) Lag(ctx context.Context, pos change.Position) (source.Lag, erro
 		}
 		lag.Events += max(0, end.Offset-next)
 	})
-	if s.plan != nil && lag.Events > 0 {
-		if at := s.plan.Latest(); !at.IsZero() {
+	if p := s.live.Load(); p != nil && lag.Events > 0 {
+		if at := p.Latest(); !at.IsZero() {
 			lag.Age = max(0, s.opts.Clock().Sub(at))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,7 +65,7 @@ type Shard struct {
 	Next       int64 // the offset to read from, if the position does not say
 }
 
-// Planner plans the epochs of one stream. Only Read may be called while another method runs.
+// Planner plans the epochs of one stream. Read, Confirm and Latest may be called while another method runs.
 type Planner struct {
 	stream string
 	opts   Options
@@ -74,8 +75,8 @@ type Planner struct {
 	byName map[string]int
 	cache  *cache
 	scan   markerScanner
-	counts []cut.Count // scratch of markers
-	last   int64       // latest time stamp of a data record, microseconds
+	counts []cut.Count  // scratch of markers
+	last   atomic.Int64 // latest time stamp of an event, microseconds
 }
 
 type shard struct {
@@ -193,6 +194,7 @@ func (p *Planner) Feed(feeds []Feed) error {
 
 // follow tells the tracker of a shard's decoded messages.
 func (p *Planner) follow(n int, s *shard) {
+	last := p.last.Load()
 	for _, part := range s.parts {
 		for i := range part {
 			m := &part[i]
@@ -203,11 +205,12 @@ func (p *Planner) follow(n int, s *shard) {
 				p.track.Skip(n, m.ev.Offset, m.ev.Bytes, m.tombstone)
 			default:
 				p.track.Event(n, &m.ev)
-				p.last = max(p.last, m.ev.Sent)
+				last = max(last, m.ev.Sent)
 			}
 		}
 	}
 	s.parts = s.parts[:0]
+	p.last.Store(last)
 }
 
 // markers tells the tracker of BEGINs and ENDs.
@@ -336,10 +339,11 @@ func (p *Planner) Confirm(pos change.Position) {
 
 // Latest is the time stamp of the latest event fed; zero if none was.
 func (p *Planner) Latest() time.Time {
-	if p.last == 0 {
+	at := p.last.Load()
+	if at == 0 {
 		return time.Time{}
 	}
-	return time.UnixMicro(p.last)
+	return time.UnixMicro(at)
 }
 
 // Close releases everything.
