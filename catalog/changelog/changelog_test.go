@@ -194,6 +194,34 @@ func TestBatchesThatDoNotFit(t *testing.T) {
 	}
 }
 
+func TestGrow(t *testing.T) {
+	t.Parallel()
+	with := func(fields ...arrow.Field) *source.Batch {
+		rb := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(fields, nil))
+		defer rb.Release()
+		return &source.Batch{Row: rb.NewRecordBatch()}
+	}
+	id := func(t arrow.DataType) arrow.Field { return arrow.Field{Name: "entry_id", Type: t} }
+	same, err := changelog.Grow("t", entries, []*source.Batch{with(id(arrow.PrimitiveTypes.Int32))})
+	if err != nil || same != entries {
+		t.Errorf("a narrower column changes nothing: %v, %v", same, err)
+	}
+	amount := arrow.Field{Name: "amount", Type: &arrow.Decimal128Type{Precision: 30, Scale: 2}}
+	grown, err := changelog.Grow("t", entries, []*source.Batch{with(amount), with(arrow.Field{Name: "branch", Type: arrow.BinaryTypes.String})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := grown.Field(1); !arrow.TypeEqual(f.Type, amount.Type) || f.Nullable {
+		t.Errorf("amount: %v", f)
+	}
+	if f := grown.Field(grown.NumFields() - 1); f.Name != "branch" || !f.Nullable {
+		t.Errorf("new column: %v", f)
+	}
+	if _, err := changelog.Grow("t", entries, []*source.Batch{with(id(arrow.BinaryTypes.String))}); !errors.Is(err, catalog.ErrSchema) {
+		t.Errorf("a text is no integer: %v", err)
+	}
+}
+
 func TestUnequalLengthsAreRefused(t *testing.T) {
 	t.Parallel()
 	b, err := changelog.NewBuilder(entriesSpec())

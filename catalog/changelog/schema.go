@@ -2,12 +2,15 @@ package changelog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/catalog/internal/columns"
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/source"
 )
 
 // Names of the log.
@@ -86,4 +89,33 @@ func SpecFor(table catalog.TableSpec) (catalog.TableSpec, error) {
 		spec.Properties = map[string]string{ControlProperty: c}
 	}
 	return spec, nil
+}
+
+// Grow widens a table's value columns so that they hold the rows of the batches: new columns are
+// added as nullable, and a column becomes as wide as its widest (see catalog.Evolve). It returns values itself
+// where they hold them already. A column that no type can hold is a *catalog.SchemaError.
+func Grow(table string, values *arrow.Schema, batches []*source.Batch) (*arrow.Schema, error) {
+	fields, changed := slices.Clone(values.Fields()), false
+	for _, b := range batches {
+		for _, f := range b.Row.Schema().Fields() {
+			at := slices.IndexFunc(fields, func(have arrow.Field) bool { return have.Name == f.Name })
+			if at < 0 {
+				f.Nullable, changed = true, true
+				fields = append(fields, f)
+				continue
+			}
+			w := columns.Widen(fields[at].Type, f.Type)
+			if w == nil {
+				return nil, &catalog.SchemaError{Table: table, Column: f.Name, Old: fields[at].Type.String(), New: f.Type.String(),
+					Reason: "no column can hold both; write the new data to another column or table"}
+			}
+			if !arrow.TypeEqual(w, fields[at].Type) {
+				fields[at].Type, changed = w, true
+			}
+		}
+	}
+	if !changed {
+		return values, nil
+	}
+	return arrow.NewSchema(fields, nil), nil
 }

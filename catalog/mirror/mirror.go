@@ -133,7 +133,9 @@ var errStaged = errors.New("the epoch applied before was neither committed nor d
 // once the change that it returns is committed. The batches must be all events of the table in the epoch;
 // they stay the caller's, and are not needed after Apply returns. epoch becomes part of the files' names.
 //
-// A change with no files (Add, Remove and ReplaceAll empty) still carries totals.
+// The change's totals say how many events there were and how many rows they inserted, replaced and deleted;
+// control totals are the sums over the rows that were inserted or that replaced others. A change with no
+// files still carries totals.
 //
 // On catalog.ErrConflict from the commit, call Discard and Apply again: the index catches up with what the lake is then.
 func (m *Mirror) Apply(ctx context.Context, epoch string, batches []*source.Batch) (catalog.TableChange, error) {
