@@ -74,6 +74,7 @@ func RunPipeline(ctx context.Context, p *beam.Pipeline, opts Options) (Result, e
 	if name == "" {
 		name = "millrace"
 	}
+	jobs.Add(1)
 	// Prism's own cancelling is not safe, and not needed: the tasks stop, and the job ends by that.
 	return job.Run(ctx, p, job.Options{
 		Client: client, Name: name, Dataset: opts.Dataset, Log: opts.Log, Clock: opts.Clock, Progress: opts.Progress, ProgressEvery: opts.ProgressEvery,

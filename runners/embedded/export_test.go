@@ -1,0 +1,4 @@
+package embedded
+
+// ParsePolicy is for tests.
+var ParsePolicy = parsePolicy
