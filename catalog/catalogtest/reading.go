@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/sdk/change"
@@ -252,5 +253,41 @@ func testPlanDeletes(t *testing.T, h Harness) {
 	}
 	if rows := l.tableAt(catalog.At{}, name).Rows(); rows != 9*10-3 {
 		t.Errorf("%d rows", rows)
+	}
+}
+
+// testOtherEngines writes a snapshot as another engine would: without any key of ours.
+func testOtherEngines(t *testing.T, h Harness) {
+	l := open(t, h, 1)
+	name := tableName(0)
+	l.commit(l.add(0, name))
+	err := l.UpdateTables(t.Context(), []string{name}, func(_ string, m table.Metadata) ([]table.Update, []table.Requirement, error) {
+		s := *m.CurrentSnapshot()
+		parent := s.SnapshotID
+		s.SnapshotID, s.ParentSnapshotID, s.SequenceNumber = 4711, &parent, m.LastSequenceNumber()+1
+		s.Summary = &table.Summary{Operation: table.OpAppend}
+		return []table.Update{
+			table.NewAddSnapshotUpdate(&s), table.NewSetSnapshotRefUpdate(table.MainBranch, s.SnapshotID, table.BranchRef, 0, 0, 0),
+		}, nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pos, err := l.StreamPosition(t.Context(), "s"); err != nil || pos.Compare(offset(1)) != change.Equal {
+		t.Errorf("the stream stands at %v, %v", pos, err)
+	}
+	if got := l.tableAt(catalog.At{}, name).Snapshot(); got != 4711 {
+		t.Errorf("the latest snapshot is %d", got)
+	}
+	if got := l.tableAt(catalog.At{Cut: 1}, name).Snapshot(); got == 4711 {
+		t.Error("another engine's snapshot is part of a cut that was there before it")
+	}
+	l.commit(l.add(1, name))
+	tab := l.tableAt(catalog.At{}, name)
+	if tab.Rows() != 20 || tab.Summary()["total-data-files"] != "2" {
+		t.Errorf("totals after a snapshot without totals: %v", tab.Summary())
+	}
+	if cuts, err := l.Cuts(t.Context()); err != nil || len(cuts) != 2 {
+		t.Errorf("history is %v, %v", cuts, err)
 	}
 }

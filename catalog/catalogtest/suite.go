@@ -47,6 +47,7 @@ func Run(t *testing.T, h Harness) {
 		"Compaction":           testCompaction,
 		"DeletesConflict":      testDeletesConflict,
 		"StreamOutlivesExpiry": testStreamOutlivesExpiry,
+		"OtherEngines":         testOtherEngines,
 		"MetadataIsTrimmed":    testMetadataIsTrimmed,
 		"ManifestsStayFew":     testManifestsStayFew,
 		"PlanBuckets":          testPlanBuckets,
