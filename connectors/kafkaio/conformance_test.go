@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/connectors/kafkaio"
 	"github.com/millrace/millrace/internal/testservers"
+	"github.com/millrace/millrace/sdk/change"
 	"github.com/millrace/millrace/sdk/source"
 	"github.com/millrace/millrace/sdk/source/sourcetest"
 )
@@ -109,4 +111,46 @@ func TestConformanceKafka(t *testing.T) {
 	sourcetest.Run(t, func(t testing.TB, spec sourcetest.Spec) sourcetest.Harness {
 		return harness(t, []string{k.Addr()}, 2, spec)
 	})
+}
+
+// TestKafkaRestarts: a broker that is killed and comes back delays a running source, and loses nothing.
+func TestKafkaRestarts(t *testing.T) {
+	t.Parallel()
+	k := testservers.StartKafka(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	spec := sourcetest.Spec{Markers: true, Grace: time.Second, Tables: []sourcetest.Table{{Name: "orders"}, {Name: "lines"}, {Name: "payments"}}}
+	h := harness(t, []string{k.Addr()}, 1, spec)
+	stream := sourcetest.NewStream(1, 1, true)
+	src, err := h.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	got := &collect{rows: map[string]int{}, txs: map[string]map[string]int{}}
+	var pos change.Position
+	for round := range 2 {
+		if round == 1 {
+			k.Restart(t)
+		}
+		if err := h.Write(ctx, stream.Tx(50)); err != nil {
+			t.Fatal(err)
+		}
+		for n := int64(0); n < 50; {
+			e, err := src.Plan(ctx, pos, source.Limits{MaxWait: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, split := range e.Splits {
+				if err := src.Read(ctx, split, got); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n += e.Counts.Events
+			pos = e.To
+		}
+	}
+	if n := got.rows["orders"] + got.rows["lines"] + got.rows["payments"]; n != len(stream.Facts) {
+		t.Errorf("%d events, want %d", n, len(stream.Facts))
+	}
 }

@@ -185,13 +185,10 @@ func (t *Tracker) Marker(i int, m *Marker) {
 	if m.Offset < s.next {
 		return
 	}
-	id, ok := t.ids[m.Tx]
-	if _, straggles := t.stragglers[m.Tx]; !ok && straggles {
+	id := t.joinMarker(s, m.Tx)
+	if id == single {
 		t.Skip(i, m.Offset, m.Bytes, false)
 		return
-	}
-	if !ok {
-		id = t.open(m.Tx)
 	}
 	r := s.last()
 	if r == nil || r.tx != id {
@@ -222,6 +219,21 @@ func (t *Tracker) Marker(i int, m *Marker) {
 		x.need += c.Events
 	}
 	t.checkWhole(id)
+}
+
+// joinMarker finds the transaction of a marker: mostly that of the marker before.
+// It is single for the rest of a redelivery.
+func (t *Tracker) joinMarker(s *shard, tx string) int32 {
+	if r := s.last(); r != nil && r.tx >= 0 && t.txs[r.tx].id == tx {
+		return r.tx
+	}
+	if id, ok := t.ids[tx]; ok {
+		return id
+	}
+	if _, straggles := t.stragglers[tx]; straggles {
+		return single
+	}
+	return t.open(tx)
 }
 
 // Missing describes a transaction that holds the stream up.
