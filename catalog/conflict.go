@@ -9,9 +9,9 @@ import (
 )
 
 // checkSince refuses a change whose files left the table since the snapshot that it was computed from.
-func (w *snapshotWork) checkSince(ctx context.Context, _ []iceberg.ManifestFile) error {
-	targets, exact := w.targets()
-	if len(targets) == 0 && exact {
+func (w *snapshotWork) checkSince(ctx context.Context) error {
+	need := w.change.needs()
+	if len(need.files) == 0 && len(need.ranges) == 0 {
 		return nil
 	}
 	if w.parent == nil {
@@ -30,7 +30,7 @@ func (w *snapshotWork) checkSince(ctx context.Context, _ []iceberg.ManifestFile)
 			return err
 		}
 		for _, path := range gone {
-			if targets[path] || !exact {
+			if need.includes(path) {
 				return fmt.Errorf("file %s left the table in snapshot %d: %w", path, s.SnapshotID, ErrConflict)
 			}
 		}
@@ -38,32 +38,56 @@ func (w *snapshotWork) checkSince(ctx context.Context, _ []iceberg.ManifestFile)
 	return nil
 }
 
-// targets are the files that must still be in the table: those that are removed and those that
-// position deletes name. exact is false where a delete file does not say which it names.
-func (w *snapshotWork) targets() (map[string]bool, bool) {
-	out, own, exact := map[string]bool{}, map[string]bool{}, true
-	for _, f := range w.change.Add {
+// needed are the files that must still be in the table: those that are removed, and those that
+// position deletes name. A delete file that does not say which it names needs all within its bounds.
+type needed struct {
+	files  map[string]bool
+	ranges [][2]string
+}
+
+func (n needed) includes(path string) bool {
+	if n.files[path] {
+		return true
+	}
+	for _, r := range n.ranges {
+		if r[0] <= path && path <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+func (tc *TableChange) needs() needed {
+	out, own := needed{files: map[string]bool{}}, map[string]bool{}
+	for _, f := range tc.Add {
 		own[f.Path] = true
 	}
-	for _, path := range w.change.Remove {
-		out[path] = true
+	for _, path := range tc.Remove {
+		out.files[path] = true
 	}
-	for _, f := range w.change.Add {
+	for _, f := range tc.Add {
 		if f.Content != PositionDeletes {
 			continue
 		}
-		names := f.References
-		if s, ok := f.Columns[DeletePathFieldID]; names == nil && ok && s.Lower != nil && string(s.Lower) == string(s.Upper) {
-			names = []string{string(s.Lower)}
+		bounds := f.Columns[DeletePathFieldID]
+		lower, upper := string(bounds.Lower), string(bounds.Upper)
+		if bounds.Upper == nil {
+			upper = "\xff" // above every path
 		}
-		exact = exact && len(names) > 0
+		names := f.References
+		if names == nil && bounds.Lower != nil && lower == upper {
+			names = []string{lower}
+		}
+		if len(names) == 0 {
+			out.ranges = append(out.ranges, [2]string{lower, upper})
+		}
 		for _, path := range names {
 			if !own[path] {
-				out[path] = true
+				out.files[path] = true
 			}
 		}
 	}
-	return out, exact
+	return out
 }
 
 // ancestorsSince are the snapshots after base up to head, newest first; false if base is not an ancestor.

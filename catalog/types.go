@@ -49,8 +49,8 @@ type DataFile struct {
 	// SplitOffsets are the byte offsets of the row groups.
 	SplitOffsets []int64
 	// References lists the data files that a position-delete file names. The commit fails with
-	// ErrConflict if one of them left the table. Where it is nil, the file's bounds of the path
-	// column must name one file, or any removal of files since TableChange.Based is a conflict.
+	// ErrConflict if one of them left the table since TableChange.Based. Where it is nil, that
+	// goes for every file within the bounds of the path column.
 	References []string
 }
 
