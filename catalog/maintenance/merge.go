@@ -30,6 +30,8 @@ type merger struct {
 	heap  []*stream
 	refs  []columns.Ref
 	from  []uint8
+
+	gatherer columns.Gatherer
 }
 
 // stream is one file of a merge.
@@ -141,7 +143,7 @@ func (m *merger) take(s *stream, rec arrow.RecordBatch, rows []uint32) error {
 	return nil
 }
 
-// next gives at most n rows in order, with the number of each row's source, or io.EOF.
+// next gives at most n rows in order, with the number of each row's source, or io.EOF. What it gives is valid until the next call.
 func (m *merger) next(n int) (arrow.RecordBatch, []uint8, error) {
 	m.refs, m.from = m.refs[:0], m.from[:0]
 	for len(m.heap) > 0 && len(m.refs) < n {
@@ -192,7 +194,7 @@ func (m *merger) gather() (arrow.RecordBatch, error) {
 			set[i] = some // a free slot, which no row names
 		}
 	}
-	rec, err := columns.Gather(m.schema, set, m.refs)
+	rec, err := m.gatherer.Gather(m.schema, set, m.refs)
 	for _, slot := range m.dead {
 		m.slots[slot].Release()
 		m.slots[slot] = nil

@@ -304,3 +304,52 @@ func benchLedger(b *testing.B, events int, mirrored bool, mode mirror.DeleteMode
 	runtime.ReadMemStats(&ms)
 	b.ReportMetric(float64(ms.HeapSys)/(1<<20), "heap-MiB")
 }
+
+// benchRows is how many entries the tables of the following benchmarks hold.
+const benchRows = 2_000_000
+
+// BenchmarkRebuild measures how long a new process takes to build the index of a table.
+func BenchmarkRebuild(b *testing.B) {
+	for _, memory := range []int64{1 << 30, 16 << 20} {
+		b.Run(fmt.Sprintf("memory=%dMiB", memory>>20), func(b *testing.B) {
+			ctx := context.Background()
+			lake, _ := laketest.Open(b, &laketest.Clock{})
+			opts := mirror.Options{Logger: slog.New(slog.DiscardHandler), Dir: b.TempDir(), MemoryBudget: memory}
+			t := openBenchTable(b, lake, catalog.TableSpec{Name: "ledger.entries", Schema: benchEntries, Kind: catalog.Mirror, Key: []string{"entry_id"},
+				BucketBy: "account_id", Buckets: 8, SortBy: []string{"account_id", "booked_at"}}, opts)
+			gen := &ledgerMix{accounts: 100_000, random: 7}
+			at := func(n int) change.Position { return change.Position{Next: map[string]int64{"s": int64(n)}} }
+			for n := 0; gen.nextEntry < benchRows; n++ {
+				ch, err := t.mirror.Apply(ctx, fmt.Sprint("e", n), gen.epoch(245_760)["entries"])
+				if err != nil {
+					b.Fatal(err)
+				}
+				out, err := lake.Commit(ctx, catalog.Commit{Stream: "s", Epoch: fmt.Sprint("e", n), From: at(n), To: at(n + 1), Tables: []catalog.TableChange{ch}})
+				if err != nil {
+					b.Fatal(err)
+				}
+				t.mirror.Committed(out.Snapshots[t.name])
+			}
+			keys := t.mirror.Stats().Keys
+			var stats mirror.Stats
+			for b.Loop() {
+				m, err := mirror.Open(ctx, lake, t.name, opts)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := m.Apply(ctx, "x", nil); err != nil {
+					b.Fatal(err)
+				}
+				stats = m.Stats()
+				if stats.Keys != keys {
+					b.Fatalf("%d keys, want %d", stats.Keys, keys)
+				}
+				if err := m.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(keys)*float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+			b.Logf("%+v", stats)
+		})
+	}
+}

@@ -20,13 +20,14 @@ import (
 // deleted ones. So a file is rewritten only if what remains is at most remainTimes of what is deleted
 // and newTimes of what the epoch writes to the bucket anyway; or if it is half deleted and has at most halfRows
 // left; or if at most smallRows are left, which also keeps many small files from piling up. A bucket's delete files are
-// folded into one where they delete at most foldRows, or are foldFiles.
+// folded into one where all they delete is at most foldTimes what the epoch deletes and foldRows, or once they are foldFiles.
 const (
 	remainTimes = 8
 	newTimes    = 4
 	halfRows    = 1 << 16
 	smallRows   = 1 << 12
-	foldRows    = 1 << 16
+	foldTimes   = 8
+	foldRows    = 1 << 12
 	foldFiles   = 8
 )
 
@@ -184,7 +185,11 @@ func (e *epoch) foldDeletes(bucket int, rows catalog.RowDeletes) {
 	for id := range files {
 		total += e.m.files.files[id].gone
 	}
-	if len(old) == 0 || total > foldRows && len(old) < foldFiles {
+	fresh := int64(0)
+	for _, r := range rows {
+		fresh += int64(len(r))
+	}
+	if len(old) == 0 || total > foldTimes*fresh+foldRows && len(old) < foldFiles-1 {
 		return
 	}
 	for id := range files {

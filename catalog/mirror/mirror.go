@@ -36,6 +36,7 @@ type Mirror struct {
 	based, parent  int64
 	valid, checked bool
 
+	slots  chan *columns.Gatherer // one a worker: who holds one may compute
 	staged *staged
 	stats  Stats
 
@@ -61,6 +62,10 @@ func Open(ctx context.Context, lake *catalog.Lake, name string, opts Options) (*
 	m := &Mirror{
 		lake: lake, name: name, opts: opts, files: newFileSet(),
 		index: keyindex.New(keyindex.Options{Memory: opts.MemoryBudget, Dir: opts.Dir}),
+	}
+	m.slots = make(chan *columns.Gatherer, opts.Workers)
+	for range opts.Workers {
+		m.slots <- new(columns.Gatherer)
 	}
 	if _, err := m.load(ctx); err != nil {
 		return nil, fmt.Errorf("open mirror of %s: %w", name, err)

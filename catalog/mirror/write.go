@@ -46,7 +46,6 @@ func (e *epoch) write(ctx context.Context) error {
 	}
 	order := e.order()
 	var mu sync.Mutex
-	cpu := make(chan struct{}, e.m.opts.Workers)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
 	g.Go(func() error {
@@ -56,7 +55,7 @@ func (e *epoch) write(ctx context.Context) error {
 	})
 	for _, out := range e.outputs() {
 		g.Go(func() error {
-			f, err := e.writeFile(ctx, out, order, cpu)
+			f, err := e.writeFile(ctx, out, order)
 			if err != nil {
 				return err
 			}
@@ -163,13 +162,14 @@ func (e *epoch) path(bucket, n int, suffix string) string {
 	return fmt.Sprintf("%s/%s/%s-%s-%05d%s.parquet", e.m.root, folder, e.id, e.nonce, n, suffix)
 }
 
-// writeFile sorts the rows of one file, writes them and notes their places. It computes in one of the cpu
-// slots and uploads outside of it.
-func (e *epoch) writeFile(ctx context.Context, out *output, order *columns.Order, cpu chan struct{}) (catalog.DataFile, error) {
+// writeFile sorts the rows of one file, writes them and notes their places. It computes in one of the
+// mirror's slots and uploads outside of it.
+func (e *epoch) writeFile(ctx context.Context, out *output, order *columns.Order) (catalog.DataFile, error) {
 	rows := func(yield func(arrow.RecordBatch, error) bool) {
+		var g *columns.Gatherer
 		select {
-		case cpu <- struct{}{}:
-			defer func() { <-cpu }()
+		case g = <-e.m.slots:
+			defer func() { e.m.slots <- g }()
 		case <-ctx.Done():
 			yield(nil, ctx.Err())
 			return
@@ -178,7 +178,7 @@ func (e *epoch) writeFile(ctx context.Context, out *output, order *columns.Order
 			order.Sort(out.refs)
 		}
 		e.settleRows(out)
-		e.gather(out.refs, yield)
+		e.gather(g, out.refs, yield)
 	}
 	sortBy := e.m.spec.SortBy
 	f, err := e.m.lake.WriteFile(ctx, out.path, e.schema, iter.Seq2[arrow.RecordBatch, error](rows), catalog.FileOptions{
@@ -191,9 +191,9 @@ func (e *epoch) writeFile(ctx context.Context, out *output, order *columns.Order
 	return f, nil
 }
 
-func (e *epoch) gather(refs []columns.Ref, yield func(arrow.RecordBatch, error) bool) {
+func (e *epoch) gather(g *columns.Gatherer, refs []columns.Ref, yield func(arrow.RecordBatch, error) bool) {
 	for part := range slices.Chunk(refs, gatherRows) {
-		rec, err := columns.Gather(e.schema, e.set, part)
+		rec, err := g.Gather(e.schema, e.set, part)
 		if err != nil {
 			yield(nil, err)
 			return

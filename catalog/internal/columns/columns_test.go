@@ -90,7 +90,17 @@ func TestGatherCopiesTheNamedRows(t *testing.T) {
 				refs = rapid.SliceOfN(rapid.SampledFrom(all), 0, 60).Draw(t, "refs")
 			}
 		}
-		got, err := Gather(testSchema, set, refs)
+		gather := Gather
+		if rapid.Bool().Draw(t, "reuse") {
+			g := new(Gatherer)
+			if first, err := g.Gather(testSchema, set, all); err != nil {
+				t.Fatal(err)
+			} else {
+				first.Release()
+			}
+			gather = g.Gather
+		}
+		got, err := gather(testSchema, set, refs)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/compute"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
@@ -20,6 +21,36 @@ type Ref struct{ Batch, Row uint32 }
 // the given schema's columns. Where refs is one run of one batch nothing is copied. The caller
 // releases the result.
 func Gather(schema *arrow.Schema, set []arrow.RecordBatch, refs []Ref) (arrow.RecordBatch, error) {
+	return new(Gatherer).gather(schema, set, refs, false)
+}
+
+// Gatherer gathers one batch after the other in the same memory. It is not safe for concurrent use.
+type Gatherer struct {
+	scratch [][buffersPerColumn][]byte // by column
+	at      int                        // the column that is gathered
+	reuse   bool
+	arrs    []arrow.Array
+}
+
+// The buffers of a column, in Arrow's order.
+const (
+	validBuffer = iota
+	valuesBuffer
+	textsBuffer
+	buffersPerColumn
+)
+
+// Gather is the function Gather with a result that is valid until the next call only: not even its
+// columns may be kept.
+func (g *Gatherer) Gather(schema *arrow.Schema, set []arrow.RecordBatch, refs []Ref) (arrow.RecordBatch, error) {
+	return g.gather(schema, set, refs, true)
+}
+
+func (g *Gatherer) gather(schema *arrow.Schema, set []arrow.RecordBatch, refs []Ref, reuse bool) (arrow.RecordBatch, error) {
+	g.reuse = reuse
+	if n := schema.NumFields(); reuse && len(g.scratch) < n {
+		g.scratch = append(g.scratch, make([][buffersPerColumn][]byte, n-len(g.scratch))...)
+	}
 	if len(refs) > 0 && isRun(refs) {
 		from := int64(refs[0].Row)
 		return set[refs[0].Batch].NewSlice(from, from+int64(len(refs))), nil
@@ -30,18 +61,36 @@ func Gather(schema *arrow.Schema, set []arrow.RecordBatch, refs []Ref) (arrow.Re
 			c.Release()
 		}
 	}()
-	arrs := make([]arrow.Array, len(set))
+	g.arrs = slices.Grow(g.arrs[:0], len(set))[:len(set)]
 	for i := range schema.NumFields() {
+		g.at = i
 		for b := range set {
-			arrs[b] = set[b].Column(i)
+			g.arrs[b] = set[b].Column(i)
 		}
-		c, err := GatherColumn(schema.Field(i).Type, arrs, refs)
+		c, err := g.column(schema.Field(i).Type, g.arrs, refs)
 		if err != nil {
 			return nil, fmt.Errorf("gather column %q: %w", schema.Field(i).Name, err)
 		}
 		cols = append(cols, c)
 	}
+	clear(g.arrs) // the set is not kept
 	return array.NewRecordBatch(schema, cols, int64(len(refs))), nil
+}
+
+// alloc gives n bytes for one of the column's buffers, zeroed if asked for.
+func (g *Gatherer) alloc(buffer, n int, zeroed bool) []byte {
+	if !g.reuse {
+		return make([]byte, n)
+	}
+	b := &g.scratch[g.at][buffer]
+	if cap(*b) < n {
+		*b = make([]byte, max(64, n+n/4)) // 64: small ones need not be aligned for wide values
+		return (*b)[:n]
+	}
+	if zeroed {
+		clear((*b)[:n])
+	}
+	return (*b)[:n]
 }
 
 func isRun(refs []Ref) bool {
@@ -59,23 +108,27 @@ func isRun(refs []Ref) bool {
 
 // GatherColumn is Gather for one column: arrs holds the column of each batch of the set.
 func GatherColumn(t arrow.DataType, arrs []arrow.Array, refs []Ref) (arrow.Array, error) {
-	valid, nulls := gatherValid(arrs, refs)
+	return new(Gatherer).column(t, arrs, refs)
+}
+
+func (g *Gatherer) column(t arrow.DataType, arrs []arrow.Array, refs []Ref) (arrow.Array, error) {
+	valid, nulls := g.valid(arrs, refs)
 	var bufs []*memory.Buffer
 	switch t.ID() {
 	case arrow.INT64, arrow.UINT64, arrow.TIMESTAMP, arrow.TIME64, arrow.FLOAT64, arrow.DATE64, arrow.DURATION:
-		bufs = gatherFixed(arrs, refs, arrow.Int64Traits.CastFromBytes, arrow.Int64Traits.CastToBytes)
+		bufs = gatherFixed(g, arrs, refs, arrow.Int64Traits.CastFromBytes)
 	case arrow.INT32, arrow.UINT32, arrow.DATE32, arrow.TIME32, arrow.FLOAT32:
-		bufs = gatherFixed(arrs, refs, arrow.Int32Traits.CastFromBytes, arrow.Int32Traits.CastToBytes)
+		bufs = gatherFixed(g, arrs, refs, arrow.Int32Traits.CastFromBytes)
 	case arrow.INT16, arrow.UINT16, arrow.FLOAT16:
-		bufs = gatherFixed(arrs, refs, arrow.Int16Traits.CastFromBytes, arrow.Int16Traits.CastToBytes)
+		bufs = gatherFixed(g, arrs, refs, arrow.Int16Traits.CastFromBytes)
 	case arrow.INT8, arrow.UINT8:
-		bufs = gatherFixed(arrs, refs, arrow.Int8Traits.CastFromBytes, arrow.Int8Traits.CastToBytes)
+		bufs = gatherFixed(g, arrs, refs, arrow.Int8Traits.CastFromBytes)
 	case arrow.DECIMAL128:
-		bufs = gatherFixed(arrs, refs, arrow.Decimal128Traits.CastFromBytes, func(v []decimal128.Num) []byte { return arrow.Decimal128Traits.CastToBytes(v) })
+		bufs = gatherFixed(g, arrs, refs, arrow.Decimal128Traits.CastFromBytes)
 	case arrow.BOOL:
-		bufs = gatherBools(arrs, refs)
+		bufs = g.bools(arrs, refs)
 	case arrow.STRING, arrow.BINARY:
-		b, err := gatherBytes(arrs, refs)
+		b, err := g.bytes(arrs, refs)
 		if err != nil {
 			return nil, err
 		}
@@ -88,8 +141,8 @@ func GatherColumn(t arrow.DataType, arrs []arrow.Array, refs []Ref) (arrow.Array
 	return array.MakeFromData(data), nil
 }
 
-// gatherValid is the validity bitmap of the result, nil where nothing is null.
-func gatherValid(arrs []arrow.Array, refs []Ref) (*memory.Buffer, int) {
+// valid is the validity bitmap of the result, nil where nothing is null.
+func (g *Gatherer) valid(arrs []arrow.Array, refs []Ref) (*memory.Buffer, int) {
 	any := false
 	for _, a := range arrs {
 		any = any || a.NullN() > 0
@@ -97,7 +150,7 @@ func gatherValid(arrs []arrow.Array, refs []Ref) (*memory.Buffer, int) {
 	if !any {
 		return nil, 0
 	}
-	bits := make([]byte, bitutil.BytesForBits(int64(len(refs))))
+	bits := g.alloc(validBuffer, int(bitutil.BytesForBits(int64(len(refs)))), true)
 	nulls := 0
 	for i, r := range refs {
 		if arrs[r.Batch].IsNull(int(r.Row)) {
@@ -112,14 +165,16 @@ func gatherValid(arrs []arrow.Array, refs []Ref) (*memory.Buffer, int) {
 	return memory.NewBufferBytes(bits), nulls
 }
 
-func gatherFixed[T any](arrs []arrow.Array, refs []Ref, from func([]byte) []T, to func([]T) []byte) []*memory.Buffer {
+func gatherFixed[T any](g *Gatherer, arrs []arrow.Array, refs []Ref, from func([]byte) []T) []*memory.Buffer {
 	vals := make([][]T, len(arrs))
 	for b, a := range arrs {
 		if buf := a.Data().Buffers()[1]; buf != nil && a.Len() > 0 {
 			vals[b] = from(buf.Bytes())[a.Data().Offset() : a.Data().Offset()+a.Len()]
 		}
 	}
-	out := make([]T, len(refs))
+	var size T
+	raw := g.alloc(valuesBuffer, len(refs)*int(unsafe.Sizeof(size)), false)
+	out := from(raw)
 	if len(vals) == 1 {
 		v := vals[0]
 		for i, r := range refs {
@@ -130,11 +185,11 @@ func gatherFixed[T any](arrs []arrow.Array, refs []Ref, from func([]byte) []T, t
 			out[i] = vals[r.Batch][r.Row]
 		}
 	}
-	return []*memory.Buffer{memory.NewBufferBytes(to(out))}
+	return []*memory.Buffer{memory.NewBufferBytes(raw)}
 }
 
-func gatherBools(arrs []arrow.Array, refs []Ref) []*memory.Buffer {
-	bits := make([]byte, bitutil.BytesForBits(int64(len(refs))))
+func (g *Gatherer) bools(arrs []arrow.Array, refs []Ref) []*memory.Buffer {
+	bits := g.alloc(valuesBuffer, int(bitutil.BytesForBits(int64(len(refs)))), true)
 	for i, r := range refs {
 		if arrs[r.Batch].(*array.Boolean).Value(int(r.Row)) {
 			bits[i>>3] |= 1 << (i & 7)
@@ -166,12 +221,14 @@ func wholeValues(a arrow.Array) []byte {
 	return nil
 }
 
-func gatherBytes(arrs []arrow.Array, refs []Ref) ([]*memory.Buffer, error) {
+func (g *Gatherer) bytes(arrs []arrow.Array, refs []Ref) ([]*memory.Buffer, error) {
 	cols := make([]bytesColumn, len(arrs))
 	for b, a := range arrs {
 		cols[b] = bytesOf(a)
 	}
-	offsets := make([]int32, len(refs)+1)
+	rawOffsets := g.alloc(valuesBuffer, (len(refs)+1)*arrow.Int32SizeBytes, false)
+	offsets := arrow.Int32Traits.CastFromBytes(rawOffsets)
+	offsets[0] = 0
 	total := int64(0)
 	for i, r := range refs {
 		o := cols[r.Batch].offsets
@@ -181,13 +238,13 @@ func gatherBytes(arrs []arrow.Array, refs []Ref) ([]*memory.Buffer, error) {
 		}
 		offsets[i+1] = int32(total)
 	}
-	data := make([]byte, total)
+	data := g.alloc(textsBuffer, int(total), false)
 	at := 0
 	for _, r := range refs {
 		c := &cols[r.Batch]
 		at += copy(data[at:], c.data[c.offsets[r.Row]:c.offsets[r.Row+1]])
 	}
-	return []*memory.Buffer{memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(offsets)), memory.NewBufferBytes(data)}, nil
+	return []*memory.Buffer{memory.NewBufferBytes(rawOffsets), memory.NewBufferBytes(data)}, nil
 }
 
 // gatherAny serves the rare types (lists, structs, fixed-size binaries) through Arrow's own kernels.

@@ -1,11 +1,9 @@
 package keyindex
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sort"
@@ -75,14 +73,16 @@ func (r *run) read(p int) ([]byte, error) {
 
 // each visits all entries in order.
 func (r *run) each(visit func(entry) error) error {
-	in := bufio.NewReaderSize(io.NewSectionReader(r.file, 0, r.entries*entrySize), 1<<18)
-	var buf [entrySize]byte
-	for range r.entries {
-		if _, err := io.ReadFull(in, buf[:]); err != nil {
+	buf := make([]byte, blockEntries*entrySize)
+	for at := int64(0); at < r.entries; at += blockEntries {
+		block := buf[:min(blockEntries, r.entries-at)*entrySize]
+		if _, err := r.file.ReadAt(block, at*entrySize); err != nil {
 			return fmt.Errorf("read the key index's temporary file: %w", err)
 		}
-		if err := visit(decode(buf[:])); err != nil {
-			return err
+		for ; len(block) > 0; block = block[entrySize:] {
+			if err := visit(decode(block)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -96,10 +96,13 @@ func decode(b []byte) entry {
 	}
 }
 
+// blockEntries is how many entries are read or written at once (192 KiB).
+const blockEntries = 8192
+
 // runWriter writes a run in order of the entries.
 type runWriter struct {
 	run *run
-	out *bufio.Writer
+	buf []byte
 }
 
 // newRunWriter starts a run of at most n entries whose filter may take filterBytes.
@@ -112,7 +115,7 @@ func newRunWriter(dir string, filterBytes, n int64) (*runWriter, error) {
 		return nil, errors.Join(fmt.Errorf("spill the key index to disk: %w", err), f.Close())
 	}
 	r := &run{file: f, bloom: newBloom(n, filterBytes), pageNo: -1}
-	return &runWriter{run: r, out: bufio.NewWriterSize(f, 1<<18)}, nil
+	return &runWriter{run: r, buf: make([]byte, 0, blockEntries*entrySize)}, nil
 }
 
 func (w *runWriter) add(e entry) error {
@@ -121,14 +124,21 @@ func (w *runWriter) add(e entry) error {
 	}
 	w.run.entries++
 	w.run.bloom.add(e.key)
-	var b [entrySize]byte
-	binary.LittleEndian.PutUint64(b[:], e.key.Lo)
-	binary.LittleEndian.PutUint64(b[8:], e.key.Hi)
-	binary.LittleEndian.PutUint32(b[16:], e.file)
-	binary.LittleEndian.PutUint32(b[20:], e.row)
-	if _, err := w.out.Write(b[:]); err != nil {
+	b := binary.LittleEndian.AppendUint64(w.buf, e.key.Lo)
+	b = binary.LittleEndian.AppendUint64(b, e.key.Hi)
+	b = binary.LittleEndian.AppendUint32(b, e.file)
+	w.buf = binary.LittleEndian.AppendUint32(b, e.row)
+	if len(w.buf) == cap(w.buf) {
+		return w.flush()
+	}
+	return nil
+}
+
+func (w *runWriter) flush() error {
+	if _, err := w.run.file.Write(w.buf); err != nil {
 		return fmt.Errorf("spill the key index to disk: %w; give a folder with room, or more memory", err)
 	}
+	w.buf = w.buf[:0]
 	return nil
 }
 
@@ -162,9 +172,7 @@ func mergeInto(w *runWriter, top []entry, below *run) (*run, error) {
 		err = put(top[i])
 	}
 	if err == nil {
-		if err = w.out.Flush(); err != nil {
-			err = fmt.Errorf("spill the key index to disk: %w; give a folder with room, or more memory", err)
-		}
+		err = w.flush()
 	}
 	if err != nil {
 		w.run.close()

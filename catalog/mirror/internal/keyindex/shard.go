@@ -97,9 +97,18 @@ func (s *Shard) spill() error {
 		return err
 	}
 	s.closeRun()
-	s.run, s.mem = merged, table{}
-	s.mem.grow() // small again: the run's filter has grown
+	s.run = merged
+	s.mem = table{slots: make([]entry, s.slotsWithin(s.budget-merged.memory()))}
 	return nil
+}
+
+// slotsWithin is the size of the largest table that fits the memory; no smaller than the smallest.
+func (s *Shard) slotsWithin(bytes int64) int64 {
+	n := int64(minSlots)
+	for n*2*entrySize <= bytes {
+		n *= 2
+	}
+	return n
 }
 
 func (s *Shard) upperBound() int64 {
@@ -123,7 +132,10 @@ func (s *Shard) sorted() []entry {
 }
 
 func compareEntries(a, b entry) int {
-	return cmp.Or(cmp.Compare(a.key.Lo, b.key.Lo), cmp.Compare(a.key.Hi, b.key.Hi))
+	if a.key.Lo != b.key.Lo {
+		return cmp.Compare(a.key.Lo, b.key.Lo)
+	}
+	return cmp.Compare(a.key.Hi, b.key.Hi)
 }
 
 // Sweep visits every key in no order; keys for which keep is false are taken out.
