@@ -95,13 +95,9 @@ func (c *compiler) compile(n *node, w want) (*fragment, error) {
 	case nodeUnion:
 		return c.union(n, w)
 	case nodeSort:
-		in, err := c.compile(n.in[0], want{w.keys, plus(w.need, n.by...)})
-		if err != nil {
-			return nil, err
-		}
-		return in.over(op{Kind: opSort, Sort: n.by, Schema: in.op.Schema}), nil
+		return c.sort(n, w)
 	case nodeExchange:
-		return c.repartition(n, w)
+		return c.repartition(n, w, nil)
 	case nodeGroup:
 		return c.group(n)
 	case nodeJoin:
@@ -209,12 +205,25 @@ func (c *compiler) union(n *node, w want) (*fragment, error) {
 	return merged(&op{Kind: opUnion, Schema: wireSchema{schema}}, frags...), nil
 }
 
-func (c *compiler) repartition(n *node, w want) (*fragment, error) {
+// sort sinks into an exchange right below it, which hands its rows over in order.
+func (c *compiler) sort(n *node, w want) (*fragment, error) {
+	need := plus(w.need, n.by...)
+	if n.in[0].kind == nodeExchange {
+		return c.repartition(n.in[0], want{need: need}, n.by)
+	}
+	in, err := c.compile(n.in[0], want{w.keys, need})
+	if err != nil {
+		return nil, err
+	}
+	return in.over(op{Kind: opSort, Sort: n.by, Schema: in.op.Schema}), nil
+}
+
+func (c *compiler) repartition(n *node, w want, sortBy []string) (*fragment, error) {
 	in, err := c.compile(n.in[0], want{need: plus(w.need, n.by...)})
 	if err != nil {
 		return nil, err
 	}
-	return c.exchange(n, in, partitionBy(n.schema, n.by, n.partitions), nil)
+	return c.exchange(n, in, partitionBy(n.schema, n.by, n.partitions), sortBy)
 }
 
 // group aggregates without moving rows where all rows of a group are in one

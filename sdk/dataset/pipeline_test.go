@@ -209,7 +209,8 @@ func TestSortWithinOnePartition(t *testing.T) {
 	put(t, lk, "ledger.entries", dataset.Layout{}, rows, 60)
 	stats := run(t, dataset.RunOptions{Memory: 1000, BatchRows: 30}, func(s beam.Scope) {
 		e := dataset.Repartition(s, dataset.Scan[Entry](s, lk, "ledger.entries"), 1)
-		dataset.Write(s, lk, "sorted", dataset.Sort(s, e, "amount", "entry_id"))
+		dataset.Write(s, lk, "sorted", dataset.Sort(s, dataset.MapBatches(s, e, same), "amount", "entry_id"))
+		dataset.Write(s, lk, "sorted by the exchange", dataset.Sort(s, e, "amount", "entry_id"))
 	})
 	if stats.BytesSpilled == 0 {
 		t.Error("nothing was spilled")
@@ -220,13 +221,15 @@ func TestSortWithinOnePartition(t *testing.T) {
 		}
 		return int(a.EntryID - b.EntryID)
 	})
-	b, err := lk.Rows("sorted")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, text := range texts(b) {
-		if !strings.HasPrefix(text, fmt.Sprint(rows[i].EntryID, " ")) {
-			t.Fatalf("row %d is %s, want entry %d", i, text, rows[i].EntryID)
+	for _, table := range []string{"sorted", "sorted by the exchange"} {
+		b, err := lk.Rows(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, text := range texts(b) {
+			if !strings.HasPrefix(text, fmt.Sprint(rows[i].EntryID, " ")) {
+				t.Fatalf("%s: row %d is %s, want entry %d", table, i, text, rows[i].EntryID)
+			}
 		}
 	}
 }

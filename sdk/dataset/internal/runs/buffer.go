@@ -1,11 +1,7 @@
 package runs
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/binary"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -71,17 +67,12 @@ func (b *Buffer) Reset() {
 	b.batches, b.keys, b.bytes, b.rows = nil, nil, 0, 0
 }
 
-// entry is a row with the first bytes of its key.
-type entry struct {
-	prefix      uint64
-	source, row int32
-}
-
 // Order sorts the rows and returns them part by part: partOf gives each row's
 // part from 0 to parts-1. A nil partOf puts every row into part 0.
 func (b *Buffer) Order(parts int, partOf func(batch arrow.RecordBatch, into []int32) []int32) [][]columns.Pick {
 	byPart := make([][]entry, parts)
 	var part []int32
+	p8 := prefixerOf(b.keys)
 	for s, batch := range b.batches {
 		n := int(batch.NumRows())
 		if partOf != nil {
@@ -94,57 +85,22 @@ func (b *Buffer) Order(parts int, partOf func(batch arrow.RecordBatch, into []in
 			}
 			e := entry{source: int32(s), row: int32(row)}
 			if b.enc != nil {
-				e.prefix = prefixOf(b.keys[s].At(row))
+				e.prefix = p8.of(b.keys[s].At(row))
 			}
 			byPart[p] = append(byPart[p], e)
 		}
 	}
 	out := make([][]columns.Pick, parts)
 	for p, entries := range byPart {
-		b.sort(entries)
+		if b.enc != nil {
+			sortEntries(entries, p8, b.keys)
+		}
 		out[p] = make([]columns.Pick, len(entries))
 		for i, e := range entries {
 			out[p][i] = columns.Pick{Source: e.source, Row: e.row}
 		}
 	}
 	return out
-}
-
-func (b *Buffer) sort(entries []entry) {
-	if b.enc == nil {
-		return
-	}
-	compare := func(x, y entry) int {
-		if x.prefix != y.prefix {
-			return cmp.Compare(x.prefix, y.prefix)
-		}
-		if c := bytes.Compare(b.keys[x.source].At(int(x.row)), b.keys[y.source].At(int(y.row))); c != 0 {
-			return c
-		}
-		if x.source != y.source {
-			return cmp.Compare(x.source, y.source)
-		}
-		return cmp.Compare(x.row, y.row)
-	}
-	if !slices.IsSortedFunc(entries, compare) {
-		slices.SortFunc(entries, compare)
-	}
-}
-
-// prefixOf is a number that orders keys by their first nine bytes: the byte
-// that says null or not, and the eight after it with their last bit given up.
-func prefixOf(key []byte) uint64 {
-	if len(key) >= 9 {
-		return uint64(key[0])<<63 | binary.BigEndian.Uint64(key[1:])>>1
-	}
-	var p [8]byte
-	if len(key) > 1 {
-		copy(p[:], key[1:])
-	}
-	if len(key) == 0 {
-		return 0
-	}
-	return uint64(key[0])<<63 | binary.BigEndian.Uint64(p[:])>>1
 }
 
 // Gather makes one batch of the picked rows.

@@ -40,6 +40,7 @@ type cursor struct {
 	keys  *rowkey.Keys
 	row   int
 	key   []byte // of the current row
+	head  uint64 // orders as the key's beginning does
 	slot  int32  // index of batch in the merger's sources
 }
 
@@ -118,7 +119,8 @@ func (m *merger) load(ctx context.Context, c *cursor) (more bool, err error) {
 			b.Release()
 			return false, err
 		}
-		c.batch, c.keys, c.row, c.key = b, keys, 0, keys.At(0)
+		c.batch, c.keys, c.row = b, keys, 0
+		c.moveTo(0)
 		c.slot = int32(len(m.sources))
 		m.sources = append(m.sources, b)
 		return true, nil
@@ -154,7 +156,7 @@ func (m *merger) step(ctx context.Context) error {
 	m.picks = append(m.picks, columns.Pick{Source: c.slot, Row: int32(c.row)})
 	c.row++
 	if c.row < c.keys.Len() {
-		c.key = c.keys.At(c.row)
+		c.moveTo(c.row)
 		m.down(0)
 		return nil
 	}
@@ -171,7 +173,16 @@ func (m *merger) step(ctx context.Context) error {
 	return nil
 }
 
+// moveTo reads a row's key.
+func (c *cursor) moveTo(row int) {
+	c.key = c.keys.At(row)
+	c.head = head(c.key)
+}
+
 func (m *merger) less(a, b *cursor) bool {
+	if a.head != b.head {
+		return a.head < b.head
+	}
 	if c := bytes.Compare(a.key, b.key); c != 0 {
 		return c < 0
 	}

@@ -244,6 +244,46 @@ func FuzzReadSegment(f *testing.F) {
 	})
 }
 
+func TestOrderOfManyRows(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		// Enough rows for the digits to be counted, with keys that share their beginning or do not.
+		stem := rapid.SampledFrom([]string{"", "account-", "a very long name of a branch "}).Draw(t, "stem")
+		digits := rapid.IntRange(1, 12).Draw(t, "digits")
+		x := rapid.Uint64().Draw(t, "seed")
+		rows := make([]bt.Row, rapid.IntRange(radixFrom-1, 2*radixFrom).Draw(t, "rows"))
+		for i := range rows {
+			x = x*6364136223846793005 + 1442695040888963407
+			text := strconv.FormatUint(x>>20, 10)
+			rows[i] = bt.Row{strconv.FormatInt(int64(x>>uint(8+4*digits)), 10), stem + text[:min(digits, len(text))], strconv.Itoa(i)}
+			if x>>61 == 0 {
+				rows[i][1] = bt.Null
+			}
+		}
+		buf, err := NewBuffer(schema, []string{"t", "k"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range bt.Batches(t, schema, rows, 100) {
+			buf.Add(b)
+		}
+		sorted, err := buf.Gather(context.Background(), buf.Order(1, nil)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Clone(rows)
+		slices.SortStableFunc(want, func(a, b bt.Row) int {
+			if c := compareText(a[1], b[1], false); c != 0 {
+				return c
+			}
+			return compareText(a[0], b[0], true)
+		})
+		if got := bt.Rows(sorted); !sameRows(got, want) {
+			t.Fatalf("sorted\n%v, want\n%v", got, want)
+		}
+	})
+}
+
 func BenchmarkSort(b *testing.B) {
 	rows := make([]bt.Row, 1<<16)
 	x := uint32(1)
