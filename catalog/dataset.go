@@ -166,7 +166,8 @@ func (d datasetTables) OpenSplit(ctx context.Context, name string, split dataset
 	if err != nil {
 		return nil, err
 	}
-	read := ReadOptions{Filter: opts.Filter, MergeBy: opts.Order, BatchRows: opts.BatchRows}
+	// A process reads a split for each of its workers at once.
+	read := ReadOptions{Filter: opts.Filter, MergeBy: opts.Order, BatchRows: opts.BatchRows, PrefetchBytes: 32 << 20}
 	if s.Table != nil {
 		if read.Table, err = decodeSchema(s.Table); err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -272,14 +273,19 @@ func benchLedger(b *testing.B, events int, mirrored bool, mode mirror.DeleteMode
 		before := cpuTime()
 		n++
 		id := fmt.Sprintf("e%d", n)
-		var tcs []catalog.TableChange
-		for _, name := range []string{"accounts", "entries"} {
-			ch, err := tables[name].write(ctx, lake, id, work[name], mirrored)
-			if err != nil {
-				b.Fatal(err)
-			}
-			tcs = append(tcs, ch...)
+		names := []string{"accounts", "entries"}
+		changes := make([][]catalog.TableChange, len(names))
+		var g errgroup.Group
+		for i, name := range names {
+			g.Go(func() (err error) {
+				changes[i], err = tables[name].write(ctx, lake, id, work[name], mirrored)
+				return err
+			})
 		}
+		if err := g.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		tcs := slices.Concat(changes...)
 		at := func(n int) change.Position { return change.Position{Next: map[string]int64{"s": int64(n)}} }
 		out, err := lake.Commit(ctx, catalog.Commit{Stream: "s", Epoch: id, From: at(n - 1), To: at(n), Tables: tcs})
 		if err != nil {

@@ -158,8 +158,10 @@ type toBeamFn[T any] struct{ taskBase }
 // ProcessElement runs the task of one partition.
 func (f *toBeamFn[T]) ProcessElement(ctx context.Context, partition int64, pieces func(*[]byte) bool, emit func(T)) error {
 	run := joinRun(f.wire.Run)
-	run.tasks.Add(1)
-	defer run.tasks.Done()
+	if err := run.begin(); err != nil {
+		return frame(err)
+	}
+	defer run.end()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(run.ctx, func() { cancel(context.Cause(run.ctx)) })()
@@ -302,6 +304,9 @@ func (w *stagingWriter) add(ctx context.Context, b arrow.RecordBatch) error {
 }
 
 func (w *stagingWriter) write(ctx context.Context, b arrow.RecordBatch) error {
+	if err := context.Cause(w.run.ctx); err != nil {
+		return err
+	}
 	if w.ex == nil {
 		area, err := w.run.staging(ctx)
 		if err != nil {

@@ -39,9 +39,10 @@ type OpenSink func(ctx context.Context, config string) (Sink, error)
 // process is what Beam leaves no other way to reach: a DoFn that a worker
 // decodes can only look around in its process.
 var process = struct {
-	mu   sync.Mutex
-	env  Environment
-	runs map[string]*Run
+	mu     sync.Mutex
+	env    Environment
+	runs   map[string]*Run
+	closed []*Run // the last ones, so that a late task of theirs finds that it is late
 }{runs: map[string]*Run{}}
 
 // SetEnvironment says what this process can open for pipelines that were built
@@ -84,6 +85,13 @@ func open[T any](ctx context.Context, o *opened, driver string, ref Ref, list ma
 	}
 	o.all[key] = t
 	return t, nil
+}
+
+// forget lets go of all drivers.
+func (o *opened) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = map[handleKey]any{}
 }
 
 func names[V any](m map[string]V) string {

@@ -45,12 +45,15 @@ func newPool(ctx context.Context, run *Run) *pool {
 
 // submit queues a task. It does not block.
 func (p *pool) submit(task int64, work func(context.Context) ([]message, error)) {
+	if err := p.run.begin(); err != nil {
+		p.fail(err)
+		return
+	}
 	p.wg.Add(1)
-	p.run.tasks.Add(1)
 	p.run.counters.tasks.Add(1)
 	go func() {
 		defer p.wg.Done()
-		defer p.run.tasks.Done()
+		defer p.run.end()
 		select {
 		case p.run.limit <- struct{}{}:
 			defer func() { <-p.run.limit }()

@@ -102,6 +102,7 @@ type Run struct {
 	counters counters
 
 	mu      sync.Mutex
+	closed  bool
 	failure error
 	area    staging
 }
@@ -224,6 +225,11 @@ func joinRun(cfg runConfig) *Run {
 	if r, ok := process.runs[cfg.ID]; ok {
 		return r
 	}
+	for _, r := range process.closed {
+		if r.config.ID == cfg.ID {
+			return r
+		}
+	}
 	r := newRun(cfg, process.env)
 	process.runs[cfg.ID] = r
 	return r
@@ -279,17 +285,44 @@ func (r *Run) Stop(cause error) {
 	r.cancel(cause)
 }
 
+// errClosed ends tasks that come after the end of their run.
+var errClosed = errors.New("the run is over")
+
+// begin notes that a task starts; it fails once the run is closed. Call end afterwards.
+func (r *Run) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errClosed
+	}
+	r.tasks.Add(1)
+	return nil
+}
+
+func (r *Run) end() { r.tasks.Done() }
+
+// closedRuns is how many runs a process remembers after their end.
+const closedRuns = 64
+
 // Close ends the run: it stops tasks that are still at work, waits for them, and
 // removes the staged files. Call it once, after the pipeline has ended or failed.
 func (r *Run) Close(ctx context.Context) error {
-	r.cancel(errors.New("the run was closed"))
+	r.cancel(errClosed)
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
 	r.tasks.Wait()
 	process.mu.Lock()
 	delete(process.runs, r.config.ID)
+	process.closed = append(process.closed, r)
+	if n := len(process.closed) - closedRuns; n > 0 {
+		process.closed = append([]*Run(nil), process.closed[n:]...)
+	}
 	process.mu.Unlock()
 	area, err := r.staging(ctx)
 	if err != nil {
 		return err
 	}
+	r.opened.forget()
 	return area.remove(ctx)
 }

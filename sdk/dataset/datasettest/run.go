@@ -44,11 +44,21 @@ func Run(ctx context.Context, build func(beam.Scope), opts dataset.RunOptions) (
 		err = errors.Join(err, run.Close(context.WithoutCancel(ctx)))
 	}()
 	defer context.AfterFunc(ctx, func() { run.Stop(context.Cause(ctx)) })()
-	if _, err := prism.Execute(context.WithoutCancel(ctx), p); err != nil {
+	if err := execute(context.WithoutCancel(ctx), p); err != nil {
 		if own := run.Err(); own != nil {
 			return stats, own
 		}
 		return stats, err
 	}
 	return stats, nil
+}
+
+// oneAtATime guards prism.Execute, which keeps its endpoint in the process's flags.
+var oneAtATime sync.Mutex
+
+func execute(ctx context.Context, p *beam.Pipeline) error {
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
+	_, err := prism.Execute(ctx, p)
+	return err
 }

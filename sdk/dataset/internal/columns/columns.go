@@ -129,6 +129,12 @@ func gatherFixed(t arrow.FixedWidthDataType, sources []arrow.Array, picks []Pick
 				*(*[16]byte)(out[i*16:]) = [16]byte(data[p.Source][int(p.Row)*16:])
 			}
 		}
+	case 24: // partial sums
+		for i, p := range picks {
+			if p.Source >= 0 {
+				*(*[24]byte)(out[i*24:]) = [24]byte(data[p.Source][int(p.Row)*24:])
+			}
+		}
 	default:
 		for i, p := range picks {
 			if p.Source >= 0 {
