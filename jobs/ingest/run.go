@@ -112,7 +112,7 @@ func (r *run) caughtUp(ctx context.Context, pos change.Position) (bool, error) {
 	}
 	now := r.opts.Clock()
 	switch {
-	case lag.Events <= 0:
+	case lag.Events == 0, lag.Events < 0 && lag.Bytes <= 0: // a source that cannot count events may count bytes
 		return true, nil
 	case r.idleSince.IsZero():
 		r.idleSince = now

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/strictyaml"
-	"github.com/millrace/millrace/sdk/expr"
-	"github.com/millrace/millrace/sdk/money"
 )
 
 // check finds the mistakes that single values do not show.
@@ -20,22 +18,8 @@ func (f *File) check() []strictyaml.Problem {
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
 		f.checkTable("ingest.tables."+name, f.Ingest.Tables[name], say)
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.Reconcile)) {
-		f.checkReconcile("reconcile."+name, f.Reconcile[name], say)
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.Features)) {
-		checkTableName("features."+name+".table", f.Features[name].Table, say)
-		checkTableName("features."+name+".into", f.Features[name].Into, say)
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.Export)) {
-		checkTableName("export."+name+".table", f.Export[name].Table, say)
-		f.checkLocation("export."+name+".to", f.Export[name].To, say)
-	}
 	if f.Ingest.Epoch.MaxEvents < 1 && f.where["ingest.epoch.max_events"] != [2]int{} {
 		say("ingest.epoch.max_events", "must be at least 1")
-	}
-	if f.Maintain.KeepSnapshots < 1 && f.where["maintain.keep_snapshots"] != [2]int{} {
-		say("maintain.keep_snapshots", "must be at least 1")
 	}
 	return out
 }
@@ -89,17 +73,7 @@ func (f *File) checkLocation(path, location string, say sayer) {
 }
 
 func (f *File) usesS3() bool {
-	all := []string{f.Lake.Warehouse}
-	if f.Source != nil && f.Source.Files != nil {
-		all = append(all, f.Source.Files.URL)
-	}
-	for _, e := range f.Export {
-		all = append(all, e.To)
-	}
-	for _, r := range f.Reconcile {
-		all = append(all, r.Statement)
-	}
-	return slices.ContainsFunc(all, func(u string) bool { return strings.HasPrefix(u, "s3://") })
+	return strings.HasPrefix(f.Lake.Warehouse, "s3://")
 }
 
 func (f *File) checkSource(say sayer) {
@@ -110,14 +84,7 @@ func (f *File) checkSource(say sayer) {
 		}
 		return
 	}
-	switch {
-	case s.Kafka != nil && s.Files != nil:
-		say("source", "has both kafka and files; a project follows one stream")
-	case s.Kafka == nil && s.Files == nil:
-		say("source", "needs kafka or files")
-	case s.Files != nil:
-		f.checkLocation("source.files.url", s.Files.URL, say)
-	case s.Kafka.TLS != nil && (s.Kafka.TLS.CertFile == "") != (s.Kafka.TLS.KeyFile == ""):
+	if k := s.Kafka; k != nil && k.TLS != nil && (k.TLS.CertFile == "") != (k.TLS.KeyFile == "") {
 		say("source.kafka.tls", "cert_file and key_file go together")
 	}
 	if len(f.Ingest.Tables) == 0 {
@@ -145,32 +112,5 @@ func (f *File) checkTable(path string, t IngestTable, say sayer) {
 		if _, err := ParseControl(c); err != nil {
 			say(path+".control", "item %d: %v", i+1, err)
 		}
-	}
-}
-
-func (f *File) checkReconcile(path string, r Reconcile, say sayer) {
-	checkTableName(path+".table", r.Table, say)
-	if r.Where != "" {
-		if _, err := expr.Parse(r.Where); err != nil {
-			say(path+".where", "%v", err)
-		}
-	}
-	if r.Statement != "" {
-		f.checkLocation(path+".statement", r.Statement, say)
-	}
-	if d, err := money.Parse(r.Tolerance); err != nil || d.Sign() < 0 {
-		say(path+".tolerance", "%q is not an amount of 0 or more, such as 0.01", r.Tolerance)
-	}
-	if r.Days < 0 {
-		say(path+".days", "must not be negative")
-	}
-	if r.Days > 0 && r.Date == "" {
-		say(path+".days", "has no effect without date")
-	}
-}
-
-func checkTableName(path, name string, say sayer) {
-	if name != "" && strings.Count(name, ".") != 1 {
-		say(path, "%q is not a table; write namespace.table", name)
 	}
 }

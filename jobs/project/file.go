@@ -8,16 +8,11 @@ import (
 
 // File is a project file.
 type File struct {
-	Name      string                `yaml:"name" required:"true" doc:"the project's name; it names the stream in the lake, so keep it"`
-	Lake      Lake                  `yaml:"lake" required:"true" doc:"the catalog and the storage of the lake"`
-	Source    *Source               `yaml:"source" doc:"the change stream that feeds the lake"`
-	Ingest    Ingest                `yaml:"ingest" doc:"how the change stream becomes tables"`
-	Reconcile map[string]Reconcile  `yaml:"reconcile" doc:"nightly reconciliations by name"`
-	Features  map[string]FeatureSet `yaml:"features" doc:"feature sets by name"`
-	Export    map[string]Export     `yaml:"export" doc:"exports by name"`
-	Maintain  Maintain              `yaml:"maintain" doc:"compaction, snapshot expiry and garbage collection"`
-	Log       Log                   `yaml:"log" doc:"what is logged, and how"`
-	Metrics   Metrics               `yaml:"metrics" doc:"where metrics are served"`
+	Name   string  `yaml:"name" required:"true" doc:"the project's name; it names the stream in the lake, so keep it"`
+	Lake   Lake    `yaml:"lake" required:"true" doc:"the catalog and the storage of the lake"`
+	Source *Source `yaml:"source" doc:"the change stream that feeds the lake"`
+	Ingest Ingest  `yaml:"ingest" doc:"how the change stream becomes tables"`
+	Log    Log     `yaml:"log" doc:"what is logged, and how"`
 
 	path  string
 	where strictyaml.Where
@@ -47,10 +42,9 @@ type S3 struct {
 	Deadline     time.Duration   `yaml:"deadline" default:"60s" doc:"how long one operation is retried"`
 }
 
-// Source is a change stream: exactly one of kafka and files.
+// Source is a change stream.
 type Source struct {
-	Kafka *Kafka `yaml:"kafka" doc:"Debezium topics in Kafka"`
-	Files *Files `yaml:"files" doc:"Debezium envelopes as NDJSON files arriving in a folder or bucket"`
+	Kafka *Kafka `yaml:"kafka" required:"true" doc:"Debezium topics in Kafka"`
 }
 
 // Kafka says how to read Debezium's topics.
@@ -77,12 +71,6 @@ type SASL struct {
 	Mechanism string `yaml:"mechanism" default:"SCRAM-SHA-512" enum:"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" doc:"the SASL mechanism"`
 	User      string `yaml:"user" required:"true" doc:"user name"`
 	Password  string `yaml:"password" required:"true" secret:"true" doc:"password"`
-}
-
-// Files says where envelope files arrive.
-type Files struct {
-	URL         string `yaml:"url" required:"true" doc:"file://folder or s3://bucket/prefix; below it a folder a table"`
-	Transaction string `yaml:"transaction_folder" doc:"folder of BEGIN and END markers"`
 }
 
 // Ingest says how the change stream becomes tables.
@@ -116,56 +104,8 @@ type IngestTable struct {
 	Doubles    []string `yaml:"allow_double" doc:"decimal columns that the source sends as JSON numbers (decimal.handling.mode=double): exactness ends at the source"`
 }
 
-// Reconcile holds the ledger against an outside statement.
-type Reconcile struct {
-	Table     string   `yaml:"table" required:"true" doc:"lake table, such as ledger.entries"`
-	Where     string   `yaml:"where" doc:"which rows take part, as an expression"`
-	Join      *Join    `yaml:"join" doc:"a lake table that holds the reference"`
-	Statement string   `yaml:"statement" required:"true" doc:"file:// or s3:// location of CSV files; * matches"`
-	Key       []string `yaml:"key" required:"true" doc:"columns that identify a movement on both sides; 'ledger=statement' where names differ"`
-	Amount    string   `yaml:"amount" default:"amount" doc:"amount column; 'ledger=statement' where names differ"`
-	Currency  string   `yaml:"currency" default:"currency" doc:"currency column; 'ledger=statement' where names differ"`
-	Date      string   `yaml:"date" doc:"date column; 'ledger=statement' where names differ"`
-	Tolerance string   `yaml:"tolerance" default:"0" doc:"largest difference of amounts that still matches"`
-	Days      int      `yaml:"days" default:"0" doc:"largest difference of dates that still matches"`
-}
-
-// Join brings columns of a second table to the rows of the first, by a shared key.
-type Join struct {
-	Table string `yaml:"table" required:"true" doc:"lake table"`
-	On    string `yaml:"on" required:"true" doc:"column that both tables have"`
-}
-
-// FeatureSet computes credit features of an entity.
-type FeatureSet struct {
-	Table    string `yaml:"table" default:"ledger.entries" doc:"movements: one row an entry"`
-	Entity   string `yaml:"entity" default:"account_id" doc:"whose features"`
-	Amount   string `yaml:"amount" default:"amount" doc:"signed amount column"`
-	Currency string `yaml:"currency" default:"currency" doc:"currency column"`
-	Time     string `yaml:"time" default:"booked_at" doc:"when a movement became known"`
-	Into     string `yaml:"into" default:"features.account_daily" doc:"lake table that takes the features"`
-}
-
-// Export writes a table as Parquet files with a manifest.
-type Export struct {
-	Table string `yaml:"table" required:"true" doc:"lake table"`
-	To    string `yaml:"to" required:"true" doc:"file:// or s3:// folder; a run writes below it"`
-}
-
-// Maintain bounds the tables' age and size.
-type Maintain struct {
-	KeepSnapshots int             `yaml:"keep_snapshots" default:"100" doc:"snapshots kept a table; tagged ones are kept too"`
-	TargetFile    strictyaml.Size `yaml:"target_file" default:"128MiB" doc:"compaction joins files smaller than this"`
-	GarbageAge    time.Duration   `yaml:"garbage_age" default:"24h" doc:"unreferenced files older than this are removed"`
-}
-
 // Log says what is logged.
 type Log struct {
 	Level  string `yaml:"level" default:"info" enum:"debug|info|warn|error" doc:"least severity"`
 	Format string `yaml:"format" default:"auto" enum:"auto|text|json" doc:"auto: text on a terminal, JSON lines elsewhere"`
-}
-
-// Metrics says where metrics are served.
-type Metrics struct {
-	Listen string `yaml:"listen" doc:"host:port that serves Prometheus metrics at /metrics; empty: none"`
 }

@@ -40,8 +40,7 @@ ingest:
       append_only: true
       bucket_by: id
       control: [amount per currency]
-reconcile:
-  cards: {table: entries, statement: file://s.csv, key: [r], tolerance: much, days: 2}
+reconcile: {}
 `), env)
 	if err == nil {
 		t.Fatal("accepted")
@@ -53,15 +52,13 @@ reconcile:
 		`m.yaml:6:7: lake.s3: has no effect`,
 		`lake.s3.endpoint: "nowhere" is not an endpoint`,
 		`lake.s3.access_key: has no effect with credentials: env`,
-		`m.yaml:7:9: source: needs kafka or files`,
+		`m.yaml:7:9: source.kafka: is required`,
 		`ingest.tables.entries: keeps neither a mirror nor history`,
 		`ingest.tables.entries.append_only: has no effect without a mirror`,
 		`ingest.tables.entries.bucket_by: has no effect without buckets`,
 		`ingest.tables.entries.columns: column amount: "decimal(40,2)"`,
+		`m.yaml:18:1: reconcile: unknown key`,
 		`ingest.tables.entries.control: item 1: "amount per currency"`,
-		`reconcile.cards.table: "entries" is not a table`,
-		`reconcile.cards.tolerance: "much" is not an amount`,
-		`reconcile.cards.days: has no effect without date`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in\n%s", want, err)
