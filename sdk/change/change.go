@@ -9,7 +9,9 @@
 //
 // Invariants. A position never goes back. Two positions of one stream compare
 // as vectors: one may be before, equal to, after, or concurrent with another.
-// Encoding is canonical: equal positions have equal text.
+// Equal positions are the start of the same epoch, whatever else they hold: a
+// shard at offset 0 and one that is absent compare as equal. Their text differs,
+// because a source may tell a shard that it has seen from one that it has not.
 //
 // The package imports neither Beam nor Arrow.
 package change
@@ -102,7 +104,7 @@ func (p Position) Compare(q Position) Order {
 	return Equal
 }
 
-// String is the canonical JSON text of p: shards sorted by name.
+// String is the JSON text of p, shards sorted by name; ParsePosition reads it.
 func (p Position) String() string {
 	b, err := json.Marshal(p) // maps of strings and integers always encode, keys sorted
 	if err != nil {
@@ -129,10 +131,12 @@ func ParsePosition(text string) (Position, error) {
 }
 
 // EpochID identifies the epoch of a stream that starts at from: 16 hex digits
-// of a SHA-256 over the stream's name and the start's offsets (Marks do not count).
-// Whoever plans an epoch from the same start gets the same identity.
+// of a SHA-256 over the stream's name and the start's offsets (Marks and shards
+// at offset 0 do not count). Whoever plans an epoch from an equal start gets the same identity.
 func EpochID(stream string, from Position) string {
+	start := Position{Next: maps.Clone(from.Next)}
+	maps.DeleteFunc(start.Next, func(_ string, offset int64) bool { return offset == 0 })
 	h := sha256.New()
-	fmt.Fprintf(h, "%q\n%s", stream, Position{Next: from.Next}.String())
+	fmt.Fprintf(h, "%q\n%s", stream, start)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

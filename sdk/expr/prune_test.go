@@ -117,7 +117,7 @@ func TestPruneNeverLosesARow(t *testing.T) {
 			}
 		}
 	})
-	if seen[Never] == 0 || seen[Always] == 0 || seen[Maybe] == 0 {
+	if !testing.Short() && (seen[Never] == 0 || seen[Always] == 0 || seen[Maybe] == 0) { // few checks when short
 		t.Errorf("verdicts %v: want some of each", seen)
 	}
 }
