@@ -96,10 +96,10 @@ func (tc *TableChange) check() error {
 		return err
 	}
 	if tc.ReplaceAll && len(tc.Remove) > 0 {
-		return errors.New("ReplaceAll and Remove exclude each other")
+		return errors.New("change: ReplaceAll and Remove exclude each other")
 	}
 	if len(tc.Remove) > 0 && tc.Based == 0 {
-		return errors.New("Remove needs Based, the snapshot that it was computed from")
+		return errors.New("change: Remove needs Based, the snapshot that it was computed from")
 	}
 	seen := map[string]bool{}
 	for _, f := range tc.Add {

@@ -1,16 +1,10 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
 	"strings"
 	"sync"
-	"time"
-
-	iceio "github.com/apache/iceberg-go/io"
 
 	"github.com/millrace/millrace/sdk/storage"
 )
@@ -130,92 +124,3 @@ func (f *fileStores) remove(ctx context.Context, location string) error {
 	}
 	return nil
 }
-
-// io is the view of the stores that iceberg-go reads and writes through. It is bound to one
-// context, because iceberg-go's interface has none.
-func (f *fileStores) io(ctx context.Context) iceio.WriteFileIO { return storeIO{ctx, f} }
-
-type storeIO struct {
-	ctx   context.Context
-	files *fileStores
-}
-
-// Open reads metadata whole (it is small) and anything else by range.
-func (s storeIO) Open(location string) (iceio.File, error) {
-	store, name, err := s.files.resolve(s.ctx, location)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: location, Err: err}
-	}
-	if strings.HasSuffix(name, ".avro") || strings.Contains(name, ".metadata.json") {
-		data, err := store.Get(s.ctx, name)
-		if err != nil {
-			return nil, &fs.PathError{Op: "open", Path: location, Err: err}
-		}
-		return &memFile{bytes.NewReader(data), name}, nil
-	}
-	r, err := store.Open(s.ctx, name)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: location, Err: err}
-	}
-	return &rangeFile{io.NewSectionReader(r, 0, r.Size()), r, name}, nil
-}
-
-// ReadFile reads a whole file.
-func (s storeIO) ReadFile(location string) ([]byte, error) { return s.files.get(s.ctx, location) }
-
-// Remove deletes a file; an absent one is no error.
-func (s storeIO) Remove(location string) error { return s.files.remove(s.ctx, location) }
-
-// WriteFile writes a whole file.
-func (s storeIO) WriteFile(location string, data []byte) error {
-	return s.files.put(s.ctx, location, data)
-}
-
-// Create starts a file that becomes visible when it is closed.
-func (s storeIO) Create(location string) (iceio.FileWriter, error) {
-	store, name, err := s.files.resolve(s.ctx, location)
-	if err != nil {
-		return nil, err
-	}
-	w, err := store.Create(s.ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("create %s: %w", location, err)
-	}
-	return fileWriter{w}, nil
-}
-
-type fileWriter struct{ storage.Writer }
-
-// ReadFrom copies r into the file.
-func (w fileWriter) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{w.Writer}, r)
-}
-
-type memFile struct {
-	*bytes.Reader
-	name string
-}
-
-func (m *memFile) Close() error               { return nil }
-func (m *memFile) Stat() (fs.FileInfo, error) { return fileInfo{m.name, m.Reader.Size()}, nil }
-
-type rangeFile struct {
-	*io.SectionReader
-	r    storage.Reader
-	name string
-}
-
-func (f *rangeFile) Close() error               { return f.r.Close() }
-func (f *rangeFile) Stat() (fs.FileInfo, error) { return fileInfo{f.name, f.r.Size()}, nil }
-
-type fileInfo struct {
-	name string
-	size int64
-}
-
-func (i fileInfo) Name() string       { return i.name }
-func (i fileInfo) Size() int64        { return i.size }
-func (i fileInfo) Mode() fs.FileMode  { return 0o444 }
-func (i fileInfo) ModTime() time.Time { return time.Time{} }
-func (i fileInfo) IsDir() bool        { return false }
-func (i fileInfo) Sys() any           { return nil }

@@ -34,6 +34,7 @@ func (p *pageValues) reset(l *leaf, enc format.Encoding, src []byte) error {
 	switch enc {
 	case format.Plain:
 		return nil
+	//lint:ignore SA1019 old writers still name the encoding so
 	case format.PlainDictionary, format.RLEDictionary:
 		if len(src) == 0 {
 			return p.runs.reset(nil, 0)
@@ -108,6 +109,7 @@ func (l *leaf) valueBytes() int {
 }
 
 func (p *pageValues) indexed() bool {
+	//lint:ignore SA1019 old writers still name the encoding so
 	return p.enc == format.PlainDictionary || p.enc == format.RLEDictionary
 }
 

@@ -113,6 +113,7 @@ func indexedChunk(m *format.ColumnMetaData) bool {
 	}
 	for _, e := range m.EncodingStats {
 		data := e.PageType == format.DataPage || e.PageType == format.DataPageV2
+		//lint:ignore SA1019 old writers still name the encoding so
 		if data && e.Encoding != format.RLEDictionary && e.Encoding != format.PlainDictionary {
 			return false
 		}

@@ -62,6 +62,7 @@ func (p *pageReader) nextPage() error {
 			if p.has {
 				return fmt.Errorf("a second dictionary page: %w", ErrCorrupt)
 			}
+			//lint:ignore SA1019 old writers still name the encoding so
 			if h.encoding != format.Plain && h.encoding != format.PlainDictionary {
 				return fmt.Errorf("a dictionary in encoding %s: %w", h.encoding, ErrUnsupported)
 			}

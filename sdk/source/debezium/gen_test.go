@@ -23,7 +23,6 @@ type gen struct {
 	style
 	r  *rand.Rand
 	n  int64
-	b  []byte
 	at int64 // microseconds
 }
 
