@@ -172,7 +172,7 @@ func (s *Source) reportLate(f *family, x storage.Info, read string) error {
 
 // gap is an error that says how to take a new snapshot.
 func (s *Source) gap(f *family, name, what string) error {
-	return fmt.Errorf("file %s/%s of %s: %w: %s; take a new snapshot with: millrace ingest --resnapshot %s", s.store.URL(), name, f.name, source.ErrGap, what, f.name)
+	return fmt.Errorf("file %s/%s of %s: %w: %s; let the connector snapshot %s again, into a namespace and under a project name of its own", s.store.URL(), name, f.name, source.ErrGap, what, f.name)
 }
 
 // refresh looks for new files.

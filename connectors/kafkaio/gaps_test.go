@@ -30,7 +30,7 @@ func TestGaps(t *testing.T) {
 	}
 	check := func(t *testing.T, err error, says string) {
 		t.Helper()
-		if !errors.Is(err, source.ErrGap) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "millrace ingest --resnapshot orders") || !strings.Contains(err.Error(), orders) {
+		if !errors.Is(err, source.ErrGap) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "snapshot orders again") || !strings.Contains(err.Error(), orders) {
 			t.Errorf("error %v, want a gap that says %q, the topic and the command", err, says)
 		}
 	}
