@@ -111,7 +111,7 @@ func (s *Source) restart(ctx context.Context, from change.Position) error {
 		err = s.refresh(ctx)
 	}
 	if err == nil {
-		err = s.missing()
+		err = s.missing(ctx)
 	}
 	if err != nil {
 		s.stop()
@@ -121,19 +121,49 @@ func (s *Source) restart(ctx context.Context, from change.Position) error {
 	return nil
 }
 
-// missing warns of topics that are configured and do not exist.
-func (s *Source) missing() error {
-	if t := s.opts.TransactionTopic; t != "" && s.follow.ids[t] == "" {
-		if _, ok := s.follow.ids[t]; !ok {
-			return fault.Usagef("kafka %s: the transaction topic %s does not exist: turn on provide.transaction.metadata in the connector, or leave the transaction topic out of the configuration", s.opts.Brokers[0], t)
-		}
+// topicSettle is how long a transaction topic may take to show after its creation: a
+// broker answers the creation before its own list of topics has it.
+const topicSettle = 2 * time.Second
+
+// missing refuses a stream without its transaction topic and warns of other topics that do not exist.
+func (s *Source) missing(ctx context.Context) error {
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	if t := s.opts.TransactionTopic; t != "" && !s.known(t) {
+		return fault.Usagef("kafka %s: the transaction topic %s does not exist: turn on provide.transaction.metadata in the connector, or leave the transaction topic out of the configuration", s.opts.Brokers[0], t)
 	}
 	for _, t := range s.opts.Topics {
-		if _, ok := s.follow.ids[t.Name]; !ok {
+		if !s.known(t.Name) {
 			s.opts.Logger.Warn("kafka: a topic does not exist yet; it is followed when it appears", "topic", t.Name)
 		}
 	}
 	return nil
+}
+
+// settle looks again until the transaction topic shows or topicSettle has passed.
+func (s *Source) settle(parent context.Context) error {
+	ctx, cancel := context.WithTimeout(parent, topicSettle)
+	defer cancel()
+	tick := time.NewTicker(topicSettle / 20)
+	defer tick.Stop()
+	for t := s.opts.TransactionTopic; t != "" && !s.known(t); {
+		select {
+		case <-ctx.Done():
+			return parent.Err()
+		case <-tick.C:
+		}
+		s.follow.looked = time.Time{}
+		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Source) known(topic string) bool {
+	_, ok := s.follow.ids[topic]
+	return ok
 }
 
 // refresh looks for new topics and partitions when it is time.

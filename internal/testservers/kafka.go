@@ -92,7 +92,7 @@ broker.heartbeat.interval.ms=200
 	if _, err := rand.Read(id[:]); err != nil {
 		t.Fatal(err)
 	}
-	format := k.java("kafka.tools.StorageTool", "format", "-t", base64.RawURLEncoding.EncodeToString(id[:]), "-c", k.settings())
+	format := k.java("kafka.tools.StorageTool", "format", "--cluster-id="+base64.RawURLEncoding.EncodeToString(id[:]), "-c", k.settings())
 	if out, err := format.CombinedOutput(); err != nil {
 		t.Fatalf("format the storage of Kafka: %v\n%s", err, out)
 	}
