@@ -15,7 +15,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connectors/localio"
-	"github.com/millrace/millrace/jobs/project"
+	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/runners/embedded"
 	"github.com/millrace/millrace/runners/flink"
 	"github.com/millrace/millrace/runners/internal/job"

@@ -30,7 +30,7 @@ it again. SIGTERM ends it after the epoch under way.`,
 				return err
 			}
 			log := logger(f, c.ErrOrStderr())
-			o, err := f.IngestOptions(c.Context(), log)
+			o, err := ingest.FromProject(c.Context(), f, log)
 			if err != nil {
 				return err
 			}

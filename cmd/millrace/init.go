@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/millrace/millrace/jobs/project"
+	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/sdk/fault"
 )
 

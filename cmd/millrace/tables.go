@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/catalog"
-	"github.com/millrace/millrace/jobs/project"
+	"github.com/millrace/millrace/internal/project"
 )
 
 // lakeFlags choose a lake: by project file, or by the folder that the demo left.

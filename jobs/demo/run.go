@@ -14,7 +14,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/ledgergen"
-	"github.com/millrace/millrace/jobs/project"
+	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/jobs/verify"
 	"github.com/millrace/millrace/sdk/fault"
 )

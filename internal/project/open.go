@@ -4,18 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connectors/kafkaio"
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/connectors/s3io"
-	"github.com/millrace/millrace/jobs/ingest"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/source"
 	"github.com/millrace/millrace/sdk/source/debezium"
@@ -129,45 +126,4 @@ func (t *TLS) config(f *File) (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
-}
-
-// IngestTables are the tables in the form that the ingest job takes.
-func (f *File) IngestTables() ([]ingest.Table, error) {
-	var out []ingest.Table
-	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
-		t := f.Ingest.Tables[name]
-		schema, err := t.Schema()
-		if err != nil {
-			return nil, fault.Usagef("%s: ingest.tables.%s: %w", f.path, name, err)
-		}
-		bucketBy := t.BucketBy
-		if t.Buckets > 0 && bucketBy == "" {
-			bucketBy = t.Key[0]
-		}
-		out = append(out, ingest.Table{Name: name, Schema: schema, Key: t.Key, Mirror: t.Mirror, History: t.History, AppendOnly: t.AppendOnly,
-			BucketBy: bucketBy, Buckets: t.Buckets, SortBy: t.SortBy, Control: strings.Join(t.Control, ", ")})
-	}
-	return out, nil
-}
-
-// Limits bound the epochs of the project's ingest.
-func (f *File) Limits() source.Limits {
-	e := f.Ingest.Epoch
-	return source.Limits{MaxEvents: e.MaxEvents, MaxBytes: int64(e.MaxBytes), MaxWait: e.MaxWait}
-}
-
-// Ingest puts the options of an ingest together; the caller sets Run and what else it wants, and closes Lake and Source.
-func (f *File) IngestOptions(ctx context.Context, log *slog.Logger) (o ingest.Options, err error) {
-	if o.Tables, err = f.IngestTables(); err != nil {
-		return o, err
-	}
-	if o.Lake, err = f.OpenLake(ctx, false, log); err != nil {
-		return o, fmt.Errorf("open lake: %w", err)
-	}
-	if o.Source, err = f.OpenSource(ctx, log); err != nil {
-		_ = o.Lake.Close() // the source's error matters more
-		return o, fmt.Errorf("open source: %w", err)
-	}
-	o.Namespace, o.Limits, o.DeadLetterLimit, o.Logger = f.Ingest.Namespace, f.Limits(), f.Ingest.DeadLetters, log
-	return o, nil
 }

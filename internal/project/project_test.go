@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/millrace/millrace/jobs/project"
+	"github.com/millrace/millrace/internal/project"
 )
 
 func env(string) (string, bool) { return "", false }
@@ -15,9 +15,8 @@ func TestTheTemplateHasNoMistake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := f.IngestTables()
-	if err != nil || len(tables) != 2 || tables[1].BucketBy != "account_id" || !tables[1].AppendOnly || !tables[0].Mirror {
-		t.Fatalf("%v %+v", err, tables)
+	if tables := f.Ingest.Tables; len(tables) != 2 || !tables["entries"].AppendOnly || !tables["accounts"].Mirror {
+		t.Fatalf("%+v", tables)
 	}
 }
 
@@ -40,7 +39,7 @@ ingest:
       append_only: true
       bucket_by: id
       control: [amount per currency]
-reconcile: {}
+rekoncile: {}
 `), env)
 	if err == nil {
 		t.Fatal("accepted")
@@ -57,7 +56,7 @@ reconcile: {}
 		`ingest.tables.entries.append_only: has no effect without a mirror`,
 		`ingest.tables.entries.bucket_by: has no effect without buckets`,
 		`ingest.tables.entries.columns: column amount: "decimal(40,2)"`,
-		`m.yaml:18:1: reconcile: unknown key`,
+		`m.yaml:18:1: rekoncile: unknown key`,
 		`ingest.tables.entries.control: item 1: "amount per currency"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
