@@ -3,7 +3,7 @@
 //
 // Nouns. A family is the files of one table (or of the transaction topic, or of
 // heartbeats): the objects whose names start with its prefix and end in .json, .ndjson or .jsonl,
-// with .gz, .zst or .zstd behind it if compressed. Its files, in byte order of their names, are
+// with .gz, .zst or .zstd behind it if compressed; or those that match its pattern, whatever their ending. Its files, in byte order of their names, are
 // one log, and one shard of the stream, named after the table. A writer must name files so that
 // names grow. A file is final once it is Options.Settle old, or another follows it; until then only its whole lines are read.
 //

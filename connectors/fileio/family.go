@@ -27,11 +27,13 @@ func apart(off int64) (ordinal, at int64) { return off >> byteBits, off & (1<<by
 
 // family is the log of one table.
 type family struct {
-	name   string
-	prefix string
-	role   cut.Role
-	table  Table
-	shard  int // the planner's number
+	name    string
+	prefix  string
+	pattern *storage.Pattern // nil: all files with events that have the prefix
+	rivals  []*family        // the other ones, if a pattern may share files with them
+	role    cut.Role
+	table   Table
+	shard   int // the planner's number
 
 	files []storage.Info // by name; all that exist, also those that were read
 	first int64          // ordinal of files[0]
@@ -41,8 +43,8 @@ type family struct {
 	late  map[string]bool
 }
 
-// families are the logs that the options describe.
-func (o *Options) families() []*family {
+// families are the logs that the options describe. A malformed pattern is a fault.Usage.
+func (o *Options) families() ([]*family, error) {
 	var all []*family
 	for _, t := range o.Tables {
 		all = append(all, &family{name: t.Name, prefix: t.Prefix, table: t})
@@ -53,7 +55,35 @@ func (o *Options) families() []*family {
 	if o.Heartbeats != "" {
 		all = append(all, &family{name: beatFamily, prefix: o.Heartbeats, role: cut.Heartbeats})
 	}
-	return all
+	patterns := false
+	for _, f := range all {
+		if !strings.ContainsAny(f.prefix, "*?[") {
+			continue
+		}
+		p, err := storage.CompileGlob(f.prefix)
+		if err != nil {
+			return nil, fault.Usagef("files of %s: %w", f.name, err)
+		}
+		f.pattern, f.prefix, patterns = p, p.Prefix(), true
+	}
+	for _, f := range all {
+		for _, other := range all {
+			if patterns && other != f {
+				f.rivals = append(f.rivals, other)
+			}
+		}
+	}
+	return all, nil
+}
+
+// has reports whether a file belongs to the family by its name. A pattern decides by itself; below
+// a prefix a file with events is known by its ending.
+func (f *family) has(name string) bool {
+	if f.pattern != nil {
+		return f.pattern.Match(name)
+	}
+	_, ok := recognise(name)
+	return ok && strings.HasPrefix(name, f.prefix)
 }
 
 // anchor is what a position's marks say of a family: which file has which ordinal,
@@ -94,9 +124,15 @@ func (f *family) list(ctx context.Context, store storage.Store) ([]storage.Info,
 		if err != nil {
 			return nil, fmt.Errorf("list files of %s under %s/%s: %w", f.name, store.URL(), f.prefix, err)
 		}
-		if _, ok := recognise(info.Name); ok {
-			files = append(files, info)
+		if !f.has(info.Name) {
+			continue
 		}
+		for _, other := range f.rivals {
+			if other.has(info.Name) {
+				return nil, fault.Usagef("files: %s/%s matches the pattern of %s and of %s: each file must belong to one of them", store.URL(), info.Name, f.name, other.name)
+			}
+		}
+		files = append(files, info)
 	}
 	return files, nil
 }

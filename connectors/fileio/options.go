@@ -12,8 +12,10 @@ import (
 
 // Table is the family of a table.
 type Table struct {
-	Name   string // the lake table's base name, and the shard's
-	Prefix string // of its files' names, such as "events/entries/"
+	Name string // the lake table's base name, and the shard's
+	// Prefix is what its files' names start with, such as "events/entries/". With any of *, ? and [ in
+	// it, it is a pattern in the language of storage.Glob that whole names match, such as "2026-*/entries/*.json.gz".
+	Prefix string
 	// Collection is the table's name in the transactions' files. "": the name, behind any schema.
 	Collection string
 	Config     debezium.Config // its Table is ignored
@@ -32,8 +34,8 @@ const (
 type Options struct {
 	Stream       string // the stream's stable name
 	Tables       []Table
-	Transactions string // prefix of the files with BEGIN and END markers; "": there are none
-	Heartbeats   string // prefix of the files with heartbeats; "": there are none
+	Transactions string // prefix or pattern of the files with BEGIN and END markers; "": there are none
+	Heartbeats   string // prefix or pattern of the files with heartbeats; "": there are none
 	Late         Late
 	// Settle is the age at which a file is final. 0: at once, as stores promise; set it for
 	// writers that append to files or copy them in place. Compressed files are final at once.
@@ -59,20 +61,25 @@ func (o *Options) complete() error {
 	if o.Stream == "" || len(o.Tables) == 0 {
 		return fault.Usagef("files: a stream needs a name and at least one table")
 	}
-	taken := map[string]string{}
-	for _, f := range o.families() {
+	families, err := o.families()
+	if err != nil {
+		return err
+	}
+	taken := map[string]*family{}
+	for _, f := range families {
 		if f.role == cut.Data && (strings.Contains(f.name, "@") || f.name == "") {
 			return fault.Usagef("files: table name %q: it must not be empty or hold an @", f.name)
 		}
-		for other, prefix := range taken {
+		for name, other := range taken {
 			switch {
-			case other == f.name:
+			case name == f.name:
 				return fault.Usagef("files: table %s is configured twice", f.name)
-			case strings.HasPrefix(prefix, f.prefix), strings.HasPrefix(f.prefix, prefix):
-				return fault.Usagef("files: the prefix %q of %s and %q of %s overlap: each file must belong to one of them", f.prefix, f.name, prefix, other)
+			case f.pattern != nil || other.pattern != nil: // files that both match are found as they are listed
+			case strings.HasPrefix(other.prefix, f.prefix), strings.HasPrefix(f.prefix, other.prefix):
+				return fault.Usagef("files: the prefix %q of %s and %q of %s overlap: each file must belong to one of them", f.prefix, f.name, other.prefix, name)
 			}
 		}
-		taken[f.name] = f.prefix
+		taken[f.name] = f
 	}
 	if o.Settle < 0 || o.Poll < 0 || o.ChunkBytes < 0 {
 		return fault.Usagef("files: settle, poll and chunk size must not be negative")
@@ -114,7 +121,7 @@ const (
 	zstandard
 )
 
-// recognise says whether a name is that of a file with events.
+// recognise says how a file is packed, and whether its name is that of a file with events.
 func recognise(name string) (compression, bool) {
 	packed := plain
 	for suffix, c := range map[string]compression{".gz": gzipped, ".zst": zstandard, ".zstd": zstandard} {
@@ -128,5 +135,5 @@ func recognise(name string) (compression, bool) {
 			return packed, true
 		}
 	}
-	return 0, false
+	return packed, false
 }

@@ -32,8 +32,12 @@ func Open(ctx context.Context, store storage.Store, o Options) (*Source, error) 
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	families, err := o.families()
+	if err != nil {
+		return nil, err
+	}
 	s := &Source{opts: o, store: store}
-	for _, f := range o.families() {
+	for _, f := range families {
 		if _, err := f.list(ctx, store); err != nil {
 			return nil, err
 		}
@@ -70,7 +74,11 @@ func (s *Source) restart(ctx context.Context, from change.Position) error {
 		Markers: s.opts.Transactions != "", Collection: s.opts.collection, MemoryBudget: s.opts.MemoryBudget,
 		StaleLimit: s.opts.StaleLimit, Grace: s.opts.Grace, Logger: s.opts.Logger, Clock: s.opts.Clock,
 	})
-	s.families, s.listed = s.opts.families(), s.opts.Clock()
+	families, err := s.opts.families()
+	if err != nil {
+		return err
+	}
+	s.families, s.listed = families, s.opts.Clock()
 	for _, f := range s.families {
 		err := s.resume(ctx, f, from)
 		if err == nil {
@@ -314,7 +322,11 @@ func (s *Source) Confirm(_ context.Context, pos change.Position) error {
 func (s *Source) Lag(ctx context.Context, pos change.Position) (source.Lag, error) {
 	lag := source.Lag{Events: -1}
 	now := s.opts.Clock()
-	for _, f := range s.opts.families() {
+	families, err := s.opts.families()
+	if err != nil {
+		return source.Lag{}, err
+	}
+	for _, f := range families {
 		files, err := f.list(ctx, s.store)
 		if err != nil {
 			return source.Lag{}, err

@@ -46,17 +46,22 @@ func (f *File) checkLake(say sayer) {
 	if !f.usesS3() {
 		say("lake.s3", "has no effect: no location in this file starts with s3://")
 	}
+	checkS3("lake.s3", s3, say)
+}
+
+// checkS3 finds the mistakes of settings for object storage at a path.
+func checkS3(path string, s3 *S3, say sayer) {
 	if u, err := url.Parse(s3.Endpoint); s3.Endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		say("lake.s3.endpoint", "%q is not an endpoint; write http://host:port or https://host", s3.Endpoint)
+		say(path+".endpoint", "%q is not an endpoint; write http://host:port or https://host", s3.Endpoint)
 	}
 	switch {
 	case s3.Credentials == "static" && (s3.AccessKey == "" || s3.SecretKey == ""):
-		say("lake.s3", "static credentials need access_key and secret_key (or set credentials to env, file or iam)")
+		say(path, "static credentials need access_key and secret_key (or set credentials to env, file or iam)")
 	case s3.Credentials != "static" && s3.Credentials != "" && s3.AccessKey != "":
-		say("lake.s3.access_key", "has no effect with credentials: %s", s3.Credentials)
+		say(path+".access_key", "has no effect with credentials: %s", s3.Credentials)
 	}
 	if s3.Profile != "" && s3.Credentials != "file" {
-		say("lake.s3.profile", "has no effect unless credentials is file")
+		say(path+".profile", "has no effect unless credentials is file")
 	}
 }
 
@@ -73,7 +78,8 @@ func (f *File) checkLocation(path, location string, say sayer) {
 }
 
 func (f *File) usesS3() bool {
-	return strings.HasPrefix(f.Lake.Warehouse, "s3://")
+	files := f.Source != nil && f.Source.Files != nil && f.Source.Files.S3 == nil && strings.HasPrefix(f.Source.Files.Location, "s3://")
+	return files || strings.HasPrefix(f.Lake.Warehouse, "s3://")
 }
 
 func (f *File) checkSource(say sayer) {
@@ -83,6 +89,14 @@ func (f *File) checkSource(say sayer) {
 			say("ingest.tables", "have no effect without a source")
 		}
 		return
+	}
+	switch {
+	case s.Kafka == nil && s.Files == nil:
+		say("source", "says nothing of where the change stream is: write source.kafka or source.files")
+	case s.Kafka != nil && s.Files != nil:
+		say("source.files", "and source.kafka exclude each other: a project follows one change stream")
+	case s.Files != nil:
+		f.checkFiles(s.Files, say)
 	}
 	if k := s.Kafka; k != nil && k.TLS != nil && (k.TLS.CertFile == "") != (k.TLS.KeyFile == "") {
 		say("source.kafka.tls", "cert_file and key_file go together")

@@ -42,9 +42,10 @@ type S3 struct {
 	Deadline     time.Duration   `yaml:"deadline" default:"60s" doc:"how long one operation is retried"`
 }
 
-// Source is a change stream.
+// Source is a change stream: exactly one of its fields is set.
 type Source struct {
-	Kafka *Kafka `yaml:"kafka" required:"true" doc:"Debezium topics in Kafka"`
+	Kafka *Kafka `yaml:"kafka" doc:"Debezium topics in Kafka"`
+	Files *Files `yaml:"files" doc:"Debezium's envelopes as files that arrive in a folder or in object storage"`
 }
 
 // Kafka says how to read Debezium's topics.

@@ -57,8 +57,11 @@ func (f *File) OpenLake(ctx context.Context, existing bool, log *slog.Logger) (*
 
 // OpenSource opens the project's change stream.
 func (f *File) OpenSource(ctx context.Context, log *slog.Logger) (source.Source, error) {
-	if f.Source == nil || f.Source.Kafka == nil {
-		return nil, fault.Usagef("%s: source: there is no change stream to follow; name one under source.kafka", f.path)
+	switch {
+	case f.Source == nil || f.Source.Kafka == nil && f.Source.Files == nil:
+		return nil, fault.Usagef("%s: source: there is no change stream to follow; name one under source.kafka or source.files", f.path)
+	case f.Source.Files != nil:
+		return f.Source.Files.open(ctx, f, log)
 	}
 	k := f.Source.Kafka
 	o := kafkaio.Options{Brokers: k.Brokers, Stream: f.Name, TransactionTopic: k.Transaction, HeartbeatTopic: k.Heartbeat, Group: k.Group, Logger: log}

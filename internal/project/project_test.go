@@ -51,7 +51,7 @@ rekoncile: {}
 		`m.yaml:6:7: lake.s3: has no effect`,
 		`lake.s3.endpoint: "nowhere" is not an endpoint`,
 		`lake.s3.access_key: has no effect with credentials: env`,
-		`m.yaml:7:9: source.kafka: is required`,
+		`m.yaml:7:9: source: says nothing of where the change stream is`,
 		`ingest.tables.entries: keeps neither a mirror nor history`,
 		`ingest.tables.entries.append_only: has no effect without a mirror`,
 		`ingest.tables.entries.bucket_by: has no effect without buckets`,
