@@ -40,6 +40,9 @@ type CompactOptions struct {
 	Workers int
 	// TempDir is for rows that must be sorted first, which happens only to files of other writers. "": the system's.
 	TempDir string
+	// DryRun counts what would be merged and folded, and writes nothing. Files, rows and bytes of the result are
+	// then those of the first round: what is read, not what it would become.
+	DryRun bool
 	// Logger gets a line a commit, at info level; default slog.Default.
 	Logger *slog.Logger
 }
@@ -103,6 +106,12 @@ func Compact(ctx context.Context, lake *catalog.Lake, table string, opts Compact
 		return res, err
 	}
 	c := &compaction{lake: lake, name: table, opts: opts, res: &res, id: "compact-" + nonce(), deletes: &deleteReader{lake: lake, rows: map[string]catalog.RowDeletes{}}}
+	if opts.DryRun {
+		if err := c.preview(ctx); err != nil {
+			return res, fmt.Errorf("look at what to compact of %s: %w", table, err)
+		}
+		return res, nil
+	}
 	for range rounds {
 		again, err := c.round(ctx)
 		if err != nil {
@@ -172,6 +181,29 @@ func (c *compaction) round(ctx context.Context) (bool, error) {
 		return again, flush()
 	}
 	return again, nil
+}
+
+// preview counts what a first round would take on, and the delete files that would leave.
+func (c *compaction) preview(ctx context.Context) error {
+	l, err := look(ctx, c.lake, c.name)
+	if err != nil {
+		return err
+	}
+	if err := l.mark(ctx, c.deletes); err != nil {
+		return err
+	}
+	leaving := map[string]bool{}
+	for _, sources := range l.choose(c.opts) {
+		for _, s := range sources {
+			leaving[s.path] = true
+			c.res.FilesIn++
+			c.res.Rows += s.rows - s.gone
+			c.res.DeletedRows += s.gone
+			c.res.Bytes += s.bytes
+		}
+	}
+	c.res.DeleteFiles = len(l.orphans(leaving))
+	return nil
 }
 
 func (c *compaction) load(t *catalog.Table) (err error) {

@@ -318,3 +318,31 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestADryRunChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := positions(t, 5)
+	w.write([]laketest.Event{update(1, row(1, 50)), {Op: change.Delete, ID: 2}}, nil)
+	before := w.cuts
+	res := w.compact(table, maintenance.CompactOptions{DryRun: true})
+	if res.FilesIn != 6 || res.DeletedRows != 2 || res.Rows != 9 || res.DeleteFiles != 1 || res.Commits != 0 || res.FilesOut != 0 {
+		t.Errorf("dry run: %+v", res)
+	}
+	exp, err := maintenance.Expire(context.Background(), w.keeper, []string{table}, maintenance.ExpireOptions{Keep: 1, DryRun: true})
+	w.must(err)
+	if exp.Snapshots[table] == 0 {
+		t.Errorf("dry run: %+v", exp)
+	}
+	if data, deletes := w.files(table); data != 6 || deletes != 1 {
+		t.Errorf("%d data files and %d delete files are left", data, deletes)
+	}
+	for n := range before {
+		w.checkCut(n)
+		if _, err := w.ingest.At(context.Background(), catalog.At{Cut: n}); err != nil {
+			t.Error(err)
+		}
+	}
+	if done := w.compact(table, maintenance.CompactOptions{}); done.FilesIn != res.FilesIn || done.DeletedRows != res.DeletedRows || done.Rows != res.Rows {
+		t.Errorf("foretold %+v, done %+v", res, done)
+	}
+}

@@ -21,6 +21,8 @@ type ExpireOptions struct {
 	MinAge time.Duration
 	// BusinessDates is how long the tag of a business date (bd-…) is kept after its day. 0: for ever.
 	BusinessDates time.Duration
+	// DryRun tells what would be forgotten and changes nothing.
+	DryRun bool
 	// Clock is the present; default time.Now.
 	Clock func() time.Time
 }
@@ -59,6 +61,9 @@ func Expire(ctx context.Context, lake *catalog.Lake, tables []string, opts Expir
 		if ids := oldSnapshots(m, tags, now, opts); len(ids) > 0 {
 			res.Snapshots[name] = len(ids)
 			updates = append(updates, table.NewRemoveSnapshotsUpdate(ids, false))
+		}
+		if opts.DryRun {
+			return nil, nil, nil
 		}
 		return updates, refsUnmoved(m), nil
 	})
