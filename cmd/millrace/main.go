@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fault.Usagef("%w; see: %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(checkCommand(), demoCommand(), ingestCommand(), initCommand(), lakeCommand(), tablesCommand(), verifyCommand())
+	root.AddCommand(checkCommand(), demoCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), tablesCommand(), verifyCommand())
 	for _, c := range root.Commands() {
 		if c.Long == "" {
 			c.Long = c.Short

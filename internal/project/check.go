@@ -15,6 +15,7 @@ func (f *File) check() []strictyaml.Problem {
 	say := func(path, format string, args ...any) { out = append(out, f.problem(path, format, args...)) }
 	f.checkLake(say)
 	f.checkSource(say)
+	f.checkMaintain(say)
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
 		f.checkTable("ingest.tables."+name, f.Ingest.Tables[name], say)
 	}

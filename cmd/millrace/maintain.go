@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/internal/strictyaml"
+	"github.com/millrace/millrace/jobs/maintain"
+)
+
+func maintainCommand() *cobra.Command {
+	var l lakeFlags
+	var tables []string
+	var dryRun, full, asJSON bool
+	var every time.Duration
+	c := &cobra.Command{
+		Use:   "maintain",
+		Short: "compact tables, forget old snapshots, delete what nothing refers to",
+		Long: `Merge small files and files with many deleted rows (keeping their order), forget
+old snapshots (but not those of cuts' and business dates' tags), and delete old files that nothing
+refers to any more. Readers see the same rows before and after. It runs beside ingest, and
+loses neither's commits; kill it at any moment. With --every it goes on until SIGTERM.
+The settings are in the project file's section maintain.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, distance, err := l.maintenance(c.Context(), c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer o.Lake.Close()
+			o.DryRun, o.Compact.Full = dryRun, full
+			if len(tables) > 0 {
+				o.Tables = tables
+			}
+			if c.Flags().Changed("every") {
+				distance = every
+			}
+			asJSON = asJSON || !onTerminal(c.OutOrStdout())
+			if distance <= 0 || dryRun {
+				rep, err := maintain.Run(c.Context(), o)
+				if perr := printMaintenance(c.OutOrStdout(), rep, asJSON); err == nil {
+					err = perr
+				}
+				return err
+			}
+			return maintain.Follow(c.Context(), o, distance, func(rep maintain.Report, _ error) error { // the error is in the log and in the report
+				return printMaintenance(c.OutOrStdout(), rep, asJSON)
+			})
+		},
+	}
+	l.add(c)
+	c.Flags().StringArrayVar(&tables, "table", nil, "maintain only this table, or a pattern such as 'ledger.*' (repeatable)")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "tell what would be done, and change nothing")
+	c.Flags().BoolVar(&full, "full", false, "merge all small files, however few, and every file with a deleted row")
+	c.Flags().DurationVar(&every, "every", 0, "make a pass again so long after the last one's end, until SIGTERM; 0: one pass")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, also on a terminal")
+	return c
+}
+
+// maintenance are the options of a lake's maintenance, with the lake open, and the distance between passes.
+func (l *lakeFlags) maintenance(ctx context.Context, errs io.Writer) (maintain.Options, time.Duration, error) {
+	if l.dir != "" {
+		log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		lake, err := openDemoLake(ctx, l.dir, log)
+		return maintain.Options{Lake: lake, Logger: log}, 0, err
+	}
+	f, err := l.load()
+	if err != nil {
+		return maintain.Options{}, 0, err
+	}
+	o, err := maintain.FromProject(ctx, f, logger(f, errs))
+	return o, f.Maintain.Every, err
+}
+
+func printMaintenance(w io.Writer, rep maintain.Report, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(map[string]any{"event": "maintained", "report": rep})
+	}
+	did := "done"
+	if rep.DryRun {
+		did = "would do; nothing was changed"
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(tw, "TABLE\tFILES\tDELETED ROWS\tSNAPSHOTS\tTAGS\tGARBAGE\tWAITING\t\n")
+	for _, t := range rep.Tables {
+		files := fmt.Sprintf("%d → %d", t.FilesIn, t.FilesOut)
+		if rep.DryRun {
+			files = fmt.Sprint(t.FilesIn)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d (%s)\t%d\t%s\n", t.Table, files, t.DeletedRows, t.Snapshots, len(t.Tags), t.Garbage, size(t.GarbageBytes), t.Waiting+t.Young, t.Error)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s in %.1f s\n", did, rep.Seconds)
+	return err
+}
+
+// size writes a number of bytes for people.
+func size(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d KiB", (n+1023)>>10)
+	}
+	return strictyaml.Size(n >> 20 << 20).String()
+}
