@@ -12,11 +12,15 @@ import (
 )
 
 func initCommand() *cobra.Command {
-	var path string
+	var path, kind string
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "write a commented project file to start from",
 		RunE: func(c *cobra.Command, _ []string) error {
+			text, err := project.TemplateFor(kind)
+			if err != nil {
+				return fmt.Errorf("--source: %w", err)
+			}
 			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, os.ErrExist) {
 				return fault.Usagef("%s exists already; choose another name with --project", path)
@@ -24,7 +28,7 @@ func initCommand() *cobra.Command {
 			if err != nil {
 				return fault.Usagef("write project file: %w", err)
 			}
-			if _, err := f.WriteString(project.Template); err != nil {
+			if _, err := f.WriteString(text); err != nil {
 				return errors.Join(fmt.Errorf("write %s: %w", path, err), f.Close())
 			}
 			if err := f.Close(); err != nil {
@@ -35,5 +39,6 @@ func initCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&path, "project", "p", "millrace.yaml", "the file to write")
+	c.Flags().StringVar(&kind, "source", "kafka", "where the change stream is: kafka, or files that arrive in a folder or object storage")
 	return c
 }

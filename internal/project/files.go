@@ -61,12 +61,6 @@ func (f *File) checkFiles(s *Files, say sayer) {
 	if s.Schema != "" && s.Transactions == "" {
 		say(path+".schema", "has no effect without transactions: files are told apart by their names")
 	}
-	if s.Settle < 0 {
-		say(path+".settle", "must not be negative")
-	}
-	if s.Poll < 0 {
-		say(path+".poll", "must not be negative")
-	}
 }
 
 // open opens the stream of files.
