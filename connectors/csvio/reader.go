@@ -29,6 +29,7 @@ type Reader struct {
 	places []int // of the file's fields in the row; -1 where a field is not read
 	line   int64 // of the next record; 0 where it is not known
 	counts files.Counts
+	lines  []int64 // of the batch's rows
 
 	out     []field
 	scratch []byte
@@ -245,7 +246,7 @@ func (r *Reader) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	if rows == 0 {
 		rows = DefaultBatchRows
 	}
-	r.bytes = 0
+	r.bytes, r.lines = 0, r.lines[:0]
 	for r.parse.Rows() < rows && r.bytes < batchBytes {
 		if r.err = r.row(ctx); r.err != nil {
 			break
@@ -260,6 +261,10 @@ func (r *Reader) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	}
 	return r.parse.Batch(), nil
 }
+
+// Lines are the numbers, from 1, of the lines on which the rows of the last batch
+// begin; 0 where they are not known (in a split that does not begin the file). They are valid until the next call of Next.
+func (r *Reader) Lines() []int64 { return r.lines }
 
 // row reads one record, good or bad.
 func (r *Reader) row(ctx context.Context) error {
@@ -285,6 +290,7 @@ func (r *Reader) row(ctx context.Context) error {
 	}
 	if bad == "" {
 		r.counts.Rows++
+		r.lines = append(r.lines, line)
 		return nil
 	}
 	return r.counts.Rejected(ctx, r.opts.OnReject, files.Reject{File: r.split.Name, Offset: rec.offset, Line: line, Reason: bad, Raw: rec.raw})

@@ -102,6 +102,8 @@ func (c *compiler) compile(n *node, w want) (*fragment, error) {
 		return c.group(n)
 	case nodeJoin:
 		return c.join(n, w)
+	case nodeMapGroups:
+		return c.groups(n)
 	}
 	return nil, fmt.Errorf("unknown kind of dataset %d", n.kind)
 }
@@ -187,7 +189,7 @@ func (c *compiler) mapped(n *node) (*fragment, error) {
 	if n.kind == nodeMapRows {
 		kind = opMapRows
 	}
-	f := in.over(op{Kind: kind, Func: n.fn, Schema: wireSchema{n.schema}})
+	f := in.over(op{Kind: kind, Func: n.fn, Config: n.config, Schema: wireSchema{n.schema}})
 	f.part = nil
 	return f, nil
 }
@@ -418,7 +420,7 @@ func describe(o *op) string {
 			return "scan " + o.Scan.name()
 		}
 		return "exchanged rows"
-	case opMap, opMapRows:
+	case opMap, opMapRows, opMapGroups:
 		return text + " → map " + o.Func[strings.LastIndexByte(o.Func, '/')+1:]
 	case opPartial, opFinal, opGroup:
 		return text + " → group by " + strings.Join(o.Group.Keys, ", ")

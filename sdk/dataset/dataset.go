@@ -59,6 +59,7 @@ const (
 	nodeExchange
 	nodeGroup
 	nodeJoin
+	nodeMapGroups
 )
 
 // node is a step of the logical plan.
@@ -75,6 +76,8 @@ type node struct {
 	filter     expr.Expr
 	items      []expr.Named
 	fn         string // registered name
+	config     string // of a made function
+	within     []string
 	by         []string
 	partitions int
 	group      *groupSpec

@@ -32,6 +32,7 @@ type function struct {
 	value     any
 	ambiguous bool
 	batches   BatchFunc
+	maker     Maker
 	rows      func(in stream.Stream, batchRows int) (stream.Stream, error)
 }
 
@@ -185,21 +186,33 @@ func mapRows[In, Out any](in Rows, fn any, call string) Dataset {
 	return Dataset{n}
 }
 
-// mapStream runs a registered batch function.
-func mapStream(in stream.Stream, name string, schema *arrow.Schema) (stream.Stream, error) {
+// functionOf is a registered batch function, or what a registered maker makes of the configuration.
+func functionOf(name, config string) (BatchFunc, error) {
 	f, err := lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	if f.batches == nil {
+	switch {
+	case f.batches != nil:
+		return f.batches, nil
+	case f.maker == nil:
 		return nil, fmt.Errorf("function %s is registered for rows, not for batches", name)
 	}
+	made, err := f.maker(config)
+	if err != nil {
+		return nil, fmt.Errorf("map batches with %s: %w", shortName(name), err)
+	}
+	return made, nil
+}
+
+// mapStream runs a batch function.
+func mapStream(in stream.Stream, name string, f BatchFunc, schema *arrow.Schema) stream.Stream {
 	next := func(ctx context.Context) (arrow.RecordBatch, error) {
 		b, err := in.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out, err := f.batches(ctx, b)
+		out, err := f(ctx, b)
 		if err != nil {
 			b.Release()
 			return nil, fmt.Errorf("map batches with %s: %w", shortName(name), err)
@@ -212,7 +225,7 @@ func mapStream(in stream.Stream, name string, schema *arrow.Schema) (stream.Stre
 		}
 		return conform(out, schema)
 	}
-	return stream.Func{OnNext: next, OnClose: in.Close}, nil
+	return stream.Func{OnNext: next, OnClose: in.Close}
 }
 
 // mapRowsStream runs a registered row function.

@@ -37,6 +37,8 @@ type op struct {
 	Filter expr.Expr    `json:"filter,omitempty"`
 	Items  []expr.Named `json:"items,omitempty"`
 	Func   string       `json:"func,omitempty"` // registered name
+	Config string       `json:"config,omitempty"`
+	Keys   []string     `json:"keys,omitempty"` // mapgroups
 	Group  *groupSpec   `json:"group,omitempty"`
 	Sort   []string     `json:"sort,omitempty"`
 	Join   *joinSpec    `json:"join,omitempty"`
@@ -56,6 +58,8 @@ const (
 	opPartial opKind = "partial" // rows to states of groups
 	opFinal   opKind = "final"   // sorted states to groups
 	opGroup   opKind = "group"   // rows to groups, all rows of a group being in the task
+	// opMapGroups is MapGroups.
+	opMapGroups opKind = "mapgroups"
 )
 
 type groupSpec struct {

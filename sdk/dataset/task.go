@@ -111,6 +111,9 @@ func (t *task) build(ctx context.Context, o *op, want []string) (s stream.Stream
 	case opGroup:
 		s, err := t.group(ctx, o)
 		return s, o.Group.Keys, err
+	case opMapGroups:
+		s, err := t.groups(ctx, o)
+		return s, nil, err
 	}
 	return t.rowByRow(ctx, o, want)
 }
@@ -132,7 +135,10 @@ func (t *task) rowByRow(ctx context.Context, o *op, want []string) (s stream.Str
 		s, err = projectStream(in, o.In[0].Schema.Schema, o.Items)
 	case opMap:
 		have = nil
-		s, err = mapStream(in, o.Func, o.Schema.Schema)
+		var f BatchFunc
+		if f, err = functionOf(o.Func, o.Config); err == nil {
+			s = mapStream(in, o.Func, f, o.Schema.Schema)
+		}
 	case opMapRows:
 		have = nil
 		s, err = mapRowsStream(in, o.Func, t.run.config.BatchRows)

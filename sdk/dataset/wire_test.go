@@ -71,7 +71,8 @@ func TestWireForm(t *testing.T) {
 		Kind: opJoin, Schema: schema, In: []*op{
 			{Kind: opGroup, In: []*op{{Kind: opFilter, In: []*op{leaf}, Filter: expr.Col("a").IsNotNull(), Schema: schema}}, Schema: schema,
 				Group: &groupSpec{In: schema, Keys: []string{"a"}, Aggs: []aggregate.Spec{agg}}},
-			{Kind: opMap, Func: "bank.clean", Schema: schema, In: []*op{{Kind: opProject, In: []*op{other}, Schema: schema,
+			{Kind: opMap, Func: "bank.clean", Schema: schema, In: []*op{{Kind: opProject, In: []*op{
+				{Kind: opMapGroups, Func: "bank.each", Config: "c", Keys: []string{"a"}, Sort: []string{"a"}, In: []*op{other}, Schema: schema}}, Schema: schema,
 				Items: []expr.Named{{Name: "a", Expr: expr.Col("a")}}}}},
 		},
 		Join: &joinSpec{Kind: LeftJoin, Left: []string{"a"}, Right: []string{"a"}, Keep: []renamed{{"b", "c"}}},
