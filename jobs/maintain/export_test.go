@@ -1,0 +1,4 @@
+package maintain
+
+// FromSettings is for tests.
+var FromSettings = fromSettings
