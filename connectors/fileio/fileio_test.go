@@ -357,3 +357,33 @@ func TestMisconfigured(t *testing.T) {
 		t.Errorf("read of an unknown shard: %v", err)
 	}
 }
+
+// TestPatterns has files of two tables in common folders, told apart by patterns, with endings of their own.
+func TestPatterns(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.opts.Tables[0].Prefix = "*/t-*"
+	b.put("2026-11-23/t-1.out", 1)
+	b.put("2026-11-23/u-1.out", 9)
+	b.put("2026-11-24/t-2.out.part", 2)
+	b.put("2026-11-24/deep/t-3.out", 9)
+	src := b.open()
+	got, at, err := b.next(src, change.Position{}, 100)
+	if err != nil || !slices.Equal(got.got, []int64{1, 2}) {
+		t.Fatalf("%v: %v", err, got.got)
+	}
+	b.put("2026-11-25/t-1.ndjson", 3)
+	if got, _, err = b.next(src, at, 100); err != nil || !slices.Equal(got.got, []int64{3}) {
+		t.Fatalf("%v: %v", err, got.got)
+	}
+
+	b.opts.Tables = append(b.opts.Tables, b.opts.Tables[0])
+	b.opts.Tables[1].Name, b.opts.Tables[1].Prefix = "u", "2026-11-24/*"
+	if _, err := fileio.Open(t.Context(), b.store, b.opts); fault.Of(err) != fault.Usage || !strings.Contains(err.Error(), "t-2.out.part matches the pattern of") {
+		t.Errorf("a file of two patterns: %v", err)
+	}
+	b.opts.Tables[1].Prefix = "u/[x"
+	if _, err := fileio.Open(t.Context(), b.store, b.opts); fault.Of(err) != fault.Usage || !strings.Contains(err.Error(), "unclosed") {
+		t.Errorf("a malformed pattern: %v", err)
+	}
+}

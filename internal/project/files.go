@@ -2,6 +2,8 @@ package project
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -84,7 +86,28 @@ func (s *Files) open(ctx context.Context, f *File, log *slog.Logger) (source.Sou
 		}
 		o.Tables = append(o.Tables, t)
 	}
-	return fileio.Open(ctx, store, o)
+	src, err := fileio.Open(ctx, store, o)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(store))
+	}
+	return &closing{src, store}, nil
+}
+
+// closing is a source that owns its store.
+type closing struct {
+	source.Source
+	store storage.Store
+}
+
+// Close closes the source, then the store.
+func (c *closing) Close() error { return errors.Join(c.Source.Close(), closeStore(c.store)) }
+
+// closeStore frees a store's connections, if it has any.
+func closeStore(s storage.Store) error {
+	if c, ok := s.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // store opens the location. A folder must exist: one that is made here would hide a mistyped name.
