@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -40,33 +41,21 @@ func openPostgres(ctx context.Context, c Config, files *fileStores) (backend, er
 func (b *sqlBackend) preparePostgres(ctx context.Context, c Config) error {
 	conn, err := b.db.Conn(ctx)
 	if err != nil {
-		return b.fail("connect", err)
+		return b.fail("connect to "+storage.Redact(c.Catalog), oneLine{err})
 	}
 	defer conn.Close()
 	const lock = 7402911206 // any number, the same in every process
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_lock(%d)", lock)); err != nil {
 		return b.fail("prepare the catalog's tables", err)
 	}
-	err = b.checkExisting(ctx, c)
+	if c.Existing {
+		err = b.checkExisting(ctx, storage.Redact(c.Catalog))
+	}
 	if err == nil {
 		err = b.prepare(ctx)
 	}
 	_, unlockErr := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("SELECT pg_advisory_unlock(%d)", lock))
 	return errors.Join(err, unlockErr)
-}
-
-func (b *sqlBackend) checkExisting(ctx context.Context, c Config) error {
-	if !c.Existing {
-		return nil
-	}
-	ok, err := b.hasColumn(ctx, "iceberg_tables", "table_name")
-	if err != nil {
-		return b.fail("inspect the catalog's tables", err)
-	}
-	if !ok {
-		return fault.Usagef("lake: no catalog in %s; check the database, or make it with millrace init", storage.Redact(c.Catalog))
-	}
-	return nil
 }
 
 // pgUsage marks what only the user can mend: credentials, database name, permission.
@@ -80,6 +69,15 @@ func pgUsage(rawURL string, err error) error {
 	}
 	return err
 }
+
+// oneLine is an error of several lines (a line an address that was tried) told in one.
+type oneLine struct{ error }
+
+func (o oneLine) Error() string {
+	return strings.Join(strings.FieldsFunc(o.error.Error(), func(r rune) bool { return r == '\n' || r == '\t' }), " ")
+}
+
+func (o oneLine) Unwrap() error { return o.error }
 
 func pgTransient(err error) bool {
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) {

@@ -109,7 +109,7 @@ func (b *restBackend) prepare(ctx context.Context, existing bool) error {
 	_, err := b.load(ctx, controlTable)
 	if errors.Is(err, ErrNotFound) {
 		if existing {
-			return fault.Usagef("lake: REST catalog %s has no table %s: check the address and warehouse, or make the lake with millrace init", storage.Redact(b.url), controlTable)
+			return fault.Usagef("lake: REST catalog %s has no table %s: check the address and warehouse, or let the first ingest make the lake", storage.Redact(b.url), controlTable)
 		}
 		err = b.createControl(ctx)
 	}

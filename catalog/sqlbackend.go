@@ -90,21 +90,53 @@ func (b *sqlBackend) prepare(ctx context.Context) error {
 	return b.fail("store the cut number", err)
 }
 
-func (b *sqlBackend) hasColumn(ctx context.Context, tbl, column string) (bool, error) {
-	rows, err := b.db.QueryContext(ctx, b.q(b.dialect.columns), tbl)
+// checkExisting refuses a database that holds no catalog, and a name that no lake in it has.
+func (b *sqlBackend) checkExisting(ctx context.Context, where string) error {
+	ok, err := b.hasColumn(ctx, "iceberg_tables", "table_name")
 	if err != nil {
-		return false, err
+		return b.fail("inspect the catalog's tables", err)
+	}
+	if !ok {
+		return fault.Usagef("no catalog in %s; check where lake.catalog points (the first ingest makes it)", where)
+	}
+	query := `SELECT DISTINCT catalog_name FROM iceberg_tables`
+	if ours, err := b.hasColumn(ctx, "millrace_lake", "cut"); err != nil {
+		return b.fail("inspect the catalog's tables", err)
+	} else if ours {
+		query += ` UNION SELECT catalog_name FROM millrace_lake`
+	}
+	names, err := b.texts(ctx, query)
+	if err != nil {
+		return b.fail("list the catalog's lakes", err)
+	}
+	if len(names) > 0 && !slices.Contains(names, b.name) {
+		slices.Sort(names)
+		return fault.Usagef("the catalog in %s holds no lake named %s, but %s; set lake.name", where, b.name, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+func (b *sqlBackend) hasColumn(ctx context.Context, tbl, column string) (bool, error) {
+	names, err := b.texts(ctx, b.q(b.dialect.columns), tbl)
+	return slices.Contains(names, column), err
+}
+
+// texts reads the only column of a query.
+func (b *sqlBackend) texts(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := b.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
-	found := false
+	var out []string
 	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return false, err
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
 		}
-		found = found || name == column
+		out = append(out, text)
 	}
-	return found, rows.Err()
+	return out, rows.Err()
 }
 
 // q numbers the placeholders of a query the way the database wants them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ import (
 func openSQLite(ctx context.Context, c Config, files *fileStores, path string) (backend, error) {
 	if c.Existing {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fault.Usagef("lake: no catalog at %s: %w; check the path, or make it with millrace init", path, err)
+			return nil, fault.Usagef("no catalog: %w; check the path (the first ingest makes it)", err)
 		}
 	} else if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fault.Usagef("lake: folder of catalog %s: %w", path, err)
@@ -38,19 +39,28 @@ func openSQLite(ctx context.Context, c Config, files *fileStores, path string) (
 		transient:   sqliteTransient,
 		columns:     `SELECT name FROM pragma_table_info(?)`,
 	})
-	if err := b.prepare(ctx); err != nil {
+	if c.Existing {
+		err = b.checkExisting(ctx, path)
+	}
+	if err == nil {
+		err = b.prepare(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(sqliteUsage(path, err), db.Close())
 	}
 	return b, nil
 }
 
 // sqliteUsage marks what only the user can mend: a file that is no database, or may not be written.
+// Of a damaged one it says which, and that the tables themselves are not lost.
 func sqliteUsage(path string, err error) error {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
-			return fault.Usagef("lake: catalog %s: %w; give the path of a catalog that this user may write", path, err)
+			return fault.Usagef("catalog %s: %w; give the path of a catalog that this user may write", path, err)
+		case sqlite3.SQLITE_CORRUPT:
+			return fmt.Errorf("catalog %s is damaged: %w; bring it back from a backup (the tables' files are not touched)", path, err)
 		}
 	}
 	return err
