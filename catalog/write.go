@@ -69,7 +69,8 @@ const uploads = 16
 // by its sort order within each, with complete statistics. Nothing belongs to the table until the
 // DataFiles that Close returns are committed. It is not safe for concurrent use.
 //
-// Rows of a table that is neither bucketed nor sorted stream through; else they are held until Close, or
+// Rows of a table that is neither bucketed nor sorted stream through, and so do rows that come in
+// the order of a table that is not bucketed, once there are many of them. Others are held until Close, or
 // spilled as sorted runs beyond MemoryBytes.
 type FileWriter struct {
 	lake   *Lake
@@ -83,7 +84,8 @@ type FileWriter struct {
 	bytes   int64   // of set
 	spill   *spill
 
-	stream  *bucketFiles // of an unlaid table
+	stream  *bucketFiles // of rows that need not be held
+	order   orderCheck   // of a sorted table without buckets
 	encode  chan struct{}
 	mu      sync.Mutex
 	seq     int
@@ -147,7 +149,11 @@ func (w *FileWriter) Write(ctx context.Context, rec arrow.RecordBatch) error {
 	if err != nil {
 		return fmt.Errorf("write data files for %s: %w", w.to.Spec.Name, err)
 	}
-	if w.bucket >= 0 {
+	if w.bucket < 0 {
+		if streamed, err := w.inOrder(ctx, rec); streamed || err != nil {
+			return err
+		}
+	} else {
 		if w.buckets, err = BucketRows(w.buckets, rec.Column(w.bucket), w.to.Spec.Buckets); err != nil {
 			return fmt.Errorf("write data files for %s: bucket column %q: %w", w.to.Spec.Name, w.to.Spec.BucketBy, err)
 		}
@@ -233,6 +239,7 @@ func (w *FileWriter) release() {
 		r.Release()
 	}
 	w.set, w.buckets, w.bytes = nil, nil, 0
+	w.order.close()
 	if w.spill != nil {
 		w.spill.close()
 		w.spill = nil
@@ -240,8 +247,18 @@ func (w *FileWriter) release() {
 }
 
 func (w *FileWriter) finish(ctx context.Context) error {
+	if w.order.holds() && w.spill == nil && len(w.set) > 0 {
+		if err := w.streamSet(ctx); err != nil {
+			return err
+		}
+	}
 	if w.stream != nil {
-		return w.stream.finish()
+		if err := w.stream.finish(); err != nil {
+			return err
+		}
+	}
+	if len(w.set) == 0 && w.spill == nil {
+		return nil
 	}
 	if w.spill != nil {
 		if err := w.spillSet(ctx); err != nil {
@@ -249,7 +266,7 @@ func (w *FileWriter) finish(ctx context.Context) error {
 		}
 		return w.eachBucket(ctx, w.spill.buckets(), func(ctx context.Context, b int) error { return w.mergeBucket(ctx, b) })
 	}
-	refs, order := w.refsByBucket(), w.order()
+	refs, order := w.refsByBucket(), w.sorter()
 	return w.eachBucket(ctx, slices.Sorted(maps.Keys(refs)), func(ctx context.Context, b int) error {
 		files := &bucketFiles{w: w, bucket: b}
 		defer files.abort()
@@ -307,8 +324,8 @@ func (w *FileWriter) refsByBucket() map[int][]columns.Ref {
 	return out
 }
 
-// order sorts by the table's sort order over the set; nil if it has none.
-func (w *FileWriter) order() *rowSorter {
+// sorter sorts by the table's sort order over the set; nil if it has none.
+func (w *FileWriter) sorter() *rowSorter {
 	if len(w.sort) == 0 {
 		return nil
 	}

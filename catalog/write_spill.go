@@ -61,7 +61,7 @@ func (w *FileWriter) spillSet(ctx context.Context) error {
 		}
 		w.spill = s
 	}
-	refs, order, run := w.refsByBucket(), w.order(), map[int]segment{}
+	refs, order, run := w.refsByBucket(), w.sorter(), map[int]segment{}
 	for _, b := range slices.Sorted(maps.Keys(refs)) {
 		from := w.spill.size
 		out := bufio.NewWriterSize(io.NewOffsetWriter(w.spill.file, from), 1<<20)

@@ -104,7 +104,9 @@ func (st *step) build(s beam.Scope) error {
 	elems := beam.CreateList(s, tasks)
 	changes := beam.ParDo(s, &writeFn{Step: st.id}, elems)
 	all := beam.GroupByKey(s, beam.AddFixedKey(s, changes))
-	beam.ParDo0(s, &commitFn{Step: st.id}, all)
+	committed := beam.ParDo(s, &commitFn{Step: st.id}, all)
+	// Prism polls without a pause while a stage without output runs, so the stage that takes its time, the commit, has one.
+	beam.ParDo0(s, &committedFn{}, beam.GroupByKey(s, beam.AddFixedKey(s, committed)))
 	return nil
 }
 
@@ -192,8 +194,8 @@ func (f *writeFn) FinishBundle(_ context.Context, emit func(string)) error {
 // commitFn commits an epoch's changes.
 type commitFn struct{ Step string }
 
-// ProcessElement receives all changes of the epoch at once.
-func (f *commitFn) ProcessElement(ctx context.Context, _ int, next func(*string) bool) error {
+// ProcessElement receives all changes of the epoch at once, and emits its id.
+func (f *commitFn) ProcessElement(ctx context.Context, _ int, next func(*string) bool, emit func(string)) error {
 	st, err := stepOf(f.Step)
 	if err != nil {
 		return err
@@ -207,8 +209,18 @@ func (f *commitFn) ProcessElement(ctx context.Context, _ int, next func(*string)
 		}
 		all = append(all, w)
 	}
-	return st.fail(st.commit(ctx, all))
+	if err := st.fail(st.commit(ctx, all)); err != nil {
+		return err
+	}
+	emit(st.epoch.ID)
+	return nil
 }
+
+// committedFn ends the pipeline.
+type committedFn struct{}
+
+// ProcessElement receives the id of the epoch that was committed.
+func (*committedFn) ProcessElement(int, func(*string) bool) {}
 
 func stepOf(id string) (*step, error) {
 	st, ok := steps.Load(id)
@@ -220,7 +232,8 @@ func stepOf(id string) (*step, error) {
 
 func init() {
 	register.DoFn3x1[context.Context, string, func(string), error](&writeFn{})
-	register.DoFn3x1[context.Context, int, func(*string) bool, error](&commitFn{})
+	register.DoFn4x1[context.Context, int, func(*string) bool, func(string), error](&commitFn{})
+	register.DoFn2x0[int, func(*string) bool](&committedFn{})
 	register.Emitter1[string]()
 	register.Iter1[string]()
 	beam.RegisterType(reflect.TypeFor[tableTask]())

@@ -19,8 +19,8 @@ func (t *Tracker) describe(c *Cut) {
 			r := &w[k]
 			c.Next[i], c.Marks[i] = r.next, r.mark
 			c.add(i, r)
-			if r.tx >= 0 && t.txs[r.tx].visit != t.visit && t.txs[r.tx].fresh > 0 {
-				t.txs[r.tx].visit = t.visit
+			if r.tx >= 0 && t.txs.at(r.tx).visit != t.visit && t.txs.at(r.tx).fresh > 0 {
+				t.txs.at(r.tx).visit = t.visit
 				c.Totals.Transactions++
 			}
 		}
@@ -114,7 +114,7 @@ func (t *Tracker) leave(shard int, n int64, r *run) {
 	if r.tx < 0 {
 		return
 	}
-	x := &t.txs[r.tx]
+	x := t.txs.at(r.tx)
 	i := slices.IndexFunc(x.touches, func(h touch) bool { return h.shard == int32(shard) })
 	if i >= 0 && x.touches[i].last == n {
 		x.left++

@@ -86,10 +86,10 @@ func (t *Tracker) highest() []int {
 		o := out[len(out)-1]
 		out = out[:len(out)-1]
 		for _, r := range t.shards[o.shard].window()[o.from:o.to] {
-			if r.tx < 0 || t.txs[r.tx].visit == t.visit {
+			if r.tx < 0 || t.txs.at(r.tx).visit == t.visit {
 				continue
 			}
-			x := &t.txs[r.tx]
+			x := t.txs.at(r.tx)
 			x.visit = t.visit
 			for _, h := range x.touches {
 				lower(int(h.shard), int(max(0, h.first-t.shards[h.shard].abs())))
@@ -110,7 +110,7 @@ func (t *Tracker) passable(i, k int) bool {
 	case t.complete(r.tx):
 		return true
 	}
-	x := &t.txs[r.tx]
+	x := t.txs.at(r.tx)
 	if !t.opts.Markers || x.marker >= 0 {
 		return false
 	}
@@ -252,10 +252,10 @@ func (g *grower) step(i int) (events, bytes int64) {
 		for _, r := range g.t.shards[o.shard].window()[o.from:o.to] {
 			events += int64(r.events) + int64(r.rejected)
 			bytes += r.bytes
-			if r.tx < 0 || g.t.txs[r.tx].visit == g.t.visit {
+			if r.tx < 0 || g.t.txs.at(r.tx).visit == g.t.visit {
 				continue
 			}
-			x := &g.t.txs[r.tx]
+			x := g.t.txs.at(r.tx)
 			x.visit = g.t.visit
 			for _, h := range x.touches {
 				raise(int(h.shard), int(h.last+1-g.t.shards[h.shard].abs()))

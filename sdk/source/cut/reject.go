@@ -29,7 +29,7 @@ func (t *Tracker) resolve() {
 			if r.tx < 0 {
 				continue
 			}
-			x := &t.txs[r.tx]
+			x := t.txs.at(r.tx)
 			if !x.end || x.whole {
 				continue
 			}
@@ -76,7 +76,7 @@ func (t *Tracker) run(shard int, n int64) *run {
 
 // explain completes a transaction that has ended by what is known besides its events.
 func (t *Tracker) explain(id int32) {
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	start := t.shards[x.marker].Mark.At
 	suspect := x.fresh == 0 && x.at <= start
 	if len(t.holds) > 0 && (!suspect || start == 0) {
@@ -115,7 +115,7 @@ func (t *Tracker) lost(x *tx) bool {
 
 // takeHolds gives a transaction the malformed events that must be its own.
 func (t *Tracker) takeHolds(id int32) {
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	var take []hold
 	for _, w := range x.want {
 		n := t.lacks(x, w)
@@ -199,8 +199,8 @@ func (t *Tracker) neighbours(h hold) (before, behind *tx) {
 // marked is the transaction of a run if its markers have been seen and the
 // run was not delivered before: only such runs tell the order of transactions.
 func (t *Tracker) marked(r *run) *tx {
-	if r.tx >= 0 && r.yields() && t.txs[r.tx].marker >= 0 {
-		return &t.txs[r.tx]
+	if r.tx >= 0 && r.yields() && t.txs.at(r.tx).marker >= 0 {
+		return t.txs.at(r.tx)
 	}
 	return nil
 }
@@ -243,7 +243,7 @@ func (t *Tracker) collectionAtEnd(x *tx, collection int32) bool {
 func (t *Tracker) bind(id int32, h hold) {
 	r := t.run(h.shard, h.run)
 	r.tx = id
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	i := slices.IndexFunc(x.touches, func(c touch) bool { return c.shard == int32(h.shard) })
 	if i < 0 {
 		i = x.touchRun(int32(h.shard), h.run)
@@ -277,10 +277,10 @@ func (t *Tracker) ownerless(h hold) bool {
 			if until >= 0 && s.abs()+int64(k) > until {
 				break
 			}
-			if r.tx < 0 || t.txs[r.tx].whole || until < 0 && t.txs[r.tx].since > h.since+t.opts.Grace.Microseconds() {
+			if r.tx < 0 || t.txs.at(r.tx).whole || until < 0 && t.txs.at(r.tx).since > h.since+t.opts.Grace.Microseconds() {
 				continue
 			}
-			if x := &t.txs[r.tx]; !x.end || t.lacksAny(x, t.shards[h.shard].collection) {
+			if x := t.txs.at(r.tx); !x.end || t.lacksAny(x, t.shards[h.shard].collection) {
 				return false
 			}
 		}

@@ -14,8 +14,24 @@ func (t *Tracker) Heartbeat(i int, offset, bytes, sent int64) {
 // closeBehind notes that something later than a transaction has been seen: a
 // sample of the shards' ends that is taken from now on covers all of it.
 func (t *Tracker) closeBehind(id int32) {
-	if x := &t.txs[id]; x.closed == 0 {
+	if x := t.txs.at(id); x.closed == 0 {
 		x.closed = t.taken + 1
+		t.late.add(x.key)
+	}
+}
+
+// lateClosing sums up the transactions that were closed after the last sample of ends.
+type lateClosing struct {
+	any, unplaced bool // unplaced: one of them has no key
+	high          Key  // the highest of their keys
+}
+
+func (l *lateClosing) add(k Key) {
+	l.any = true
+	if k.IsZero() {
+		l.unplaced = true
+	} else if k.Compare(l.high) > 0 {
+		l.high = k
 	}
 }
 
@@ -39,10 +55,10 @@ func (t *Tracker) order(s *shard, id int32, e *Event) {
 	switch c := e.Key.Compare(t.top); {
 	case c > 0:
 		if t.topTx != e.Tx {
-			if prev, ok := t.ids[t.topTx]; ok {
-				t.closeBehind(prev)
+			if t.topID >= 0 {
+				t.closeBehind(t.topID)
 			}
-			t.topTx = e.Tx
+			t.topTx, t.topID = e.Tx, id
 		}
 		t.top = e.Key
 	case c < 0 && t.topTx != e.Tx:
@@ -57,18 +73,15 @@ func (t *Tracker) WantSample() bool {
 		return len(t.holds) > 0 || t.waiting
 	}
 	for i := range t.shards {
-		if id := t.shards[i].open; id >= 0 && t.beaten(&t.txs[id]) {
+		if id := t.shards[i].open; id >= 0 && t.beaten(t.txs.at(id)) {
 			t.closeBehind(id)
 		}
 	}
-	for i := range t.shards {
-		for _, r := range t.shards[i].window() {
-			if r.tx >= 0 && !t.txs[r.tx].whole && t.txs[r.tx].closed > t.taken {
-				return true
-			}
-		}
+	if !t.late.any {
+		return false
 	}
-	return false
+	low := t.frontiers()[0].low // what all shards are past needs no sample
+	return t.late.unplaced || low.IsZero() || !low.after(t.late.high)
 }
 
 // beaten reports whether heartbeats show that a transaction is over.
@@ -80,6 +93,7 @@ func (t *Tracker) beaten(x *tx) bool {
 // shard, by number; -1 where the end is unknown, so that the shard decides nothing.
 func (t *Tracker) Sampled(ends []int64) {
 	t.taken++
+	t.late = lateClosing{}
 	for i := range t.shards {
 		t.shards[i].sampled = -1
 		if i < len(ends) {
@@ -150,7 +164,7 @@ func (k Key) after(l Key) bool {
 
 // complete reports whether a transaction may be cut behind.
 func (t *Tracker) complete(id int32) bool {
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	if !x.whole && !t.opts.Markers && t.settled(x) {
 		t.setWhole(id)
 	}

@@ -126,7 +126,7 @@ type Tracker struct {
 	opts        Options
 	shards      []shard
 	byName      map[string]int
-	txs         []tx
+	txs         txList
 	free        []int32
 	ids         map[string]int32
 	stragglers  map[string]struct{}
@@ -143,6 +143,8 @@ type Tracker struct {
 	beats       [2]int64 // time stamps of the last two heartbeats
 	top         Key      // the highest key seen, of transaction topTx
 	topTx       string
+	topID       int32       // its record; -1: it has none
+	late        lateClosing // transactions that wait for the next sample of ends
 	front       [2]frontier // refreshed by Cut and Oldest
 	visit       uint32
 }
@@ -155,7 +157,7 @@ func New(o Options) *Tracker {
 	if o.HeartbeatGap == 0 {
 		o.HeartbeatGap = 100 * time.Millisecond
 	}
-	return &Tracker{opts: o, byName: map[string]int{}, ids: map[string]int32{}, stragglers: map[string]struct{}{}, collections: map[string]int32{}}
+	return &Tracker{opts: o, byName: map[string]int{}, ids: map[string]int32{}, stragglers: map[string]struct{}{}, collections: map[string]int32{}, topID: -1}
 }
 
 // AddShard makes a shard known and returns its number, which counts from 0. A
@@ -279,7 +281,7 @@ func (t *Tracker) push(i int, s *shard, id int32, offset int64) *run {
 	n := s.dropped + int64(len(s.runs)-1)
 	switch {
 	case id >= 0:
-		s.touch = t.txs[id].touchRun(int32(i), n)
+		s.touch = t.txs.at(id).touchRun(int32(i), n)
 	case id == held:
 		t.holds = append(t.holds, hold{shard: i, run: n, since: t.now})
 	}

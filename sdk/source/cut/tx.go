@@ -24,6 +24,24 @@ type tx struct {
 	left    int // touches whose last run has left the window
 }
 
+// txList holds transactions in pages, so that they stay where they are while it grows.
+type txList struct {
+	pages []*[txPage]tx
+	n     int32
+}
+
+const txPage = 256
+
+func (l *txList) at(i int32) *tx { return &l.pages[i/txPage][i%txPage] }
+
+func (l *txList) add() int32 {
+	if l.n%txPage == 0 {
+		l.pages = append(l.pages, new([txPage]tx))
+	}
+	l.n++
+	return l.n - 1
+}
+
 // touch says where a transaction's runs lie in one shard.
 type touch struct {
 	shard       int32
@@ -88,18 +106,20 @@ func (t *Tracker) open(id string) int32 {
 		i = t.free[n-1]
 		t.free = t.free[:n-1]
 	} else {
-		i = int32(len(t.txs))
-		t.txs = append(t.txs, tx{})
+		i = t.txs.add()
 	}
-	x := &t.txs[i]
+	x := t.txs.at(i)
 	*x = tx{id: id, touches: x.touches[:0], want: x.want[:0], seen: bitset{high: x.seen.high[:0]}, lastAt: -1, since: t.now, marker: -1}
 	t.ids[id] = i
+	if id == t.topTx {
+		t.topID = i
+	}
 	return i
 }
 
 // closeTx forgets a transaction whose runs have all left the window.
 func (t *Tracker) closeTx(i int32) {
-	x := &t.txs[i]
+	x := t.txs.at(i)
 	delete(t.ids, x.id)
 	if x.again && t.opts.Markers {
 		t.remember(x.id)
@@ -108,6 +128,9 @@ func (t *Tracker) closeTx(i int32) {
 		if s := &t.shards[h.shard]; s.open == i {
 			s.open = -1
 		}
+	}
+	if t.topID == i {
+		t.topID = -1
 	}
 	x.id = ""
 	t.free = append(t.free, i)
@@ -128,7 +151,7 @@ func (t *Tracker) remember(id string) {
 // joinTx finds the transaction that takes event e; single for the rest of a
 // redelivery. again says that the event is known to have arrived before.
 func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bool) {
-	if r := s.last(); r != nil && r.tx >= 0 && t.txs[r.tx].id == e.Tx {
+	if r := s.last(); r != nil && r.tx >= 0 && t.txs.at(r.tx).id == e.Tx {
 		id = r.tx
 	} else if known, ok := t.ids[e.Tx]; ok {
 		id = known
@@ -138,7 +161,7 @@ func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bo
 		}
 		id = t.open(e.Tx)
 	}
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	again = duplicate || e.Order > 0 && e.Order < maxOrder && x.seen.has(e.Order)
 	x.again = x.again || again
 	return id, again
@@ -146,7 +169,7 @@ func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bo
 
 // number counts e in its transaction.
 func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	if !duplicate {
 		x.fresh++
 		if x.whole {
@@ -155,6 +178,9 @@ func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
 	}
 	if e.Key.Compare(x.key) > 0 {
 		x.key = e.Key
+		if x.closed > t.taken {
+			t.late.add(x.key)
+		}
 	}
 	if e.Order <= 0 || e.Order >= maxOrder || x.seen.add(e.Order) {
 		x.got++
@@ -166,13 +192,13 @@ func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
 
 // checkWhole notes that a transaction has all that its END counts.
 func (t *Tracker) checkWhole(id int32) {
-	if x := &t.txs[id]; t.opts.Markers && !x.whole && x.end && (!x.begin || x.got >= x.need) {
+	if x := t.txs.at(id); t.opts.Markers && !x.whole && x.end && (!x.begin || x.got >= x.need) {
 		t.setWhole(id)
 	}
 }
 
 func (t *Tracker) setWhole(id int32) {
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	if !x.whole {
 		x.whole = true
 		t.ready += x.fresh
@@ -200,7 +226,7 @@ func (t *Tracker) Marker(i int, m *Marker) {
 	t.bytes += m.Bytes
 	s.mark.At = max(s.mark.At, m.At)
 	r.mark = s.mark
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	if x.marker < 0 {
 		x.marker, x.seq = int32(i), s.dropped+int64(len(s.runs)-1)
 	}
@@ -224,7 +250,7 @@ func (t *Tracker) Marker(i int, m *Marker) {
 // joinMarker finds the transaction of a marker: mostly that of the marker before.
 // It is single for the rest of a redelivery.
 func (t *Tracker) joinMarker(s *shard, tx string) int32 {
-	if r := s.last(); r != nil && r.tx >= 0 && t.txs[r.tx].id == tx {
+	if r := s.last(); r != nil && r.tx >= 0 && t.txs.at(r.tx).id == tx {
 		return r.tx
 	}
 	if id, ok := t.ids[tx]; ok {
@@ -258,7 +284,7 @@ func (t *Tracker) Oldest() (Missing, bool) {
 			if r.tx < 0 || t.complete(r.tx) {
 				continue
 			}
-			if best < 0 || t.txs[r.tx].since < t.txs[best].since {
+			if best < 0 || t.txs.at(r.tx).since < t.txs.at(best).since {
 				best = r.tx
 			}
 			break
@@ -271,7 +297,7 @@ func (t *Tracker) Oldest() (Missing, bool) {
 }
 
 func (t *Tracker) missing(id int32) Missing {
-	x := &t.txs[id]
+	x := t.txs.at(id)
 	m := Missing{Tx: x.id, Ended: x.end, Since: x.since, Events: map[string]int64{}, Arrived: x.got}
 	for _, w := range x.want {
 		if n := t.lacks(x, w); n > 0 {
