@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/jobs/demo"
+	"github.com/millrace/millrace/sdk/fault"
 )
 
 func demoCommand() *cobra.Command {
@@ -18,6 +19,9 @@ func demoCommand() *cobra.Command {
 and bring them into a lake on an in-process S3, while they are sent. The ingest is
 killed once in the middle. Then source and lake are compared row by row, and every cut is proved.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.Accounts < 1 || o.Days < 1 {
+				return fault.Usagef("demo: --accounts and --days must be at least 1 (%d, %d)", o.Accounts, o.Days)
+			}
 			var err error
 			if o.Binary, err = os.Executable(); err != nil {
 				return fmt.Errorf("demo: find this binary: %w", err)

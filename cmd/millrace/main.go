@@ -35,36 +35,11 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	root := &cobra.Command{
-		Use: "millrace", Short: "a bank's data layer: change stream to lake, proved every night",
-		SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-	}
-	root.Args = cobra.ArbitraryArgs
-	root.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return c.Help()
-		}
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return fault.Usagef("unknown command %q; did you mean %s?", args[0], near[0])
-		}
-		return fault.Usagef("unknown command %q; see: millrace --help", args[0])
-	}
-	root.SuggestionsMinimumDistance = 2
+	root := commands()
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fault.Usagef("%w; see: %s --help", err, c.CommandPath())
-	})
-	root.AddCommand(checkCommand(), demoCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), tablesCommand(), verifyCommand())
-	for _, c := range root.Commands() {
-		if c.Long == "" {
-			c.Long = c.Short
-		}
-		c.Long += "\n" + exitCodes
-		c.Args = strict(c)
-	}
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, root)
 	if err == nil {
 		return 0
 	}
@@ -75,17 +50,28 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	return fault.Of(err).ExitCode()
 }
 
-// strict refuses arguments that a command does not take.
-func strict(c *cobra.Command) cobra.PositionalArgs {
-	if c.HasSubCommands() {
-		return nil
-	}
-	return func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return fault.Usagef("%s takes no argument, but was given %q; see: %s --help", c.CommandPath(), args[0], c.CommandPath())
+// execute runs the command; a panic becomes an error, so that nobody is shown a stack.
+func execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = defect(p)
 		}
-		return nil
+	}()
+	return root.ExecuteContext(ctx)
+}
+
+// commands are all verbs.
+func commands() *cobra.Command {
+	root := &cobra.Command{
+		Use: "millrace", Short: "a bank's data layer: change stream to lake, proved every night", Version: version(),
+		SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetFlagErrorFunc(flagMistake)
+	root.AddCommand(checkCommand(), demoCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), tablesCommand(), verifyCommand())
+	strictly(root)
+	root.SetHelpCommand(helpCommand(root))
+	return root
 }
 
 // projectFlags are the flags of every verb that reads a project file.

@@ -27,6 +27,9 @@ func verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if rep.Cuts == 0 {
+				return fault.Usagef("verify: no cut of the lake holds %[1]s.accounts and %[1]s.entries, so there is nothing to prove; see: millrace tables, and --namespace", namespace)
+			}
 			enc := json.NewEncoder(c.OutOrStdout())
 			enc.SetIndent("", "  ")
 			if err := enc.Encode(rep); err != nil {

@@ -140,7 +140,7 @@ func (d *decoder) object(path string, n *yaml.Node, v reflect.Value) {
 		k, c := n.Content[i], n.Content[i+1]
 		f, ok := fieldOf(v.Type(), k.Value)
 		if !ok {
-			d.fail(join(path, k.Value), k, "unknown key%s", didYouMean(k.Value, keysOf(v.Type())))
+			d.fail(join(path, k.Value), k, "unknown key%s", DidYouMean(k.Value, keysOf(v.Type())))
 			continue
 		}
 		if seen[k.Value] {

@@ -14,7 +14,7 @@ import (
 // scalar parses text into v.
 func scalar(v reflect.Value, text, enum string) error {
 	if enum != "" && !slices.Contains(strings.Split(enum, "|"), text) {
-		return fmt.Errorf("%q is not one of %s%s", text, strings.ReplaceAll(enum, "|", ", "), didYouMean(text, strings.Split(enum, "|")))
+		return fmt.Errorf("%q is not one of %s%s", text, strings.ReplaceAll(enum, "|", ", "), DidYouMean(text, strings.Split(enum, "|")))
 	}
 	switch {
 	case v.Type() == durationType:
@@ -129,9 +129,10 @@ func variable(ref string, lookup func(string) (string, bool)) (string, error) {
 	return "", fmt.Errorf("the environment variable %s is not set; set it, or write ${%s:-default}", name, name)
 }
 
-// didYouMean names the nearest known word, if one is near.
-func didYouMean(word string, known []string) string {
-	best, dist := "", len(word)/2+2
+// DidYouMean names the nearest known word as the end of a message, "; did you mean x?", or all
+// known words where none is near.
+func DidYouMean(word string, known []string) string {
+	best, dist := "", len(word)/3+2
 	for _, k := range known {
 		if d := distance(word, k); d < dist {
 			best, dist = k, d
