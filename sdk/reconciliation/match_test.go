@@ -133,7 +133,7 @@ func TestProveDays(t *testing.T) {
 	failed, err := reconciliation.ProveDays([]reconciliation.Day{
 		d("a", 1, "0", "5", "5"), d("a", 2, "5", "-1.50", "3.5"), d("a", 3, "3.6", "0", "3.6"), d("b", 1, "0", "1", "2"),
 	})
-	if err != nil || len(failed) != 2 || !failed[0].Chain || failed[1].Difference.String() != "-1" {
+	if err != nil || len(failed) != 2 || failed[0].Gap.String() != "0.1" || failed[1].Difference.String() != "-1" {
 		t.Fatalf("%v %+v", err, failed)
 	}
 	if _, err := reconciliation.ProveDays([]reconciliation.Day{d("a", 2, "0", "0", "0"), d("a", 1, "0", "0", "0")}); err == nil {
