@@ -68,7 +68,7 @@ func commands() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(checkCommand(), demoCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), tablesCommand(), verifyCommand())
+	root.AddCommand(checkCommand(), demoCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), tablesCommand(), verifyCommand())
 	strictly(root)
 	root.SetHelpCommand(helpCommand(root))
 	return root

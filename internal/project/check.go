@@ -16,6 +16,8 @@ func (f *File) check() []strictyaml.Problem {
 	f.checkLake(say)
 	f.checkSource(say)
 	f.checkMaintain(say)
+	f.checkFeatures(say)
+	f.checkExport(say)
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
 		f.checkTable("ingest.tables."+name, f.Ingest.Tables[name], say)
 	}
@@ -80,7 +82,7 @@ func (f *File) checkLocation(path, location string, say sayer) {
 
 func (f *File) usesS3() bool {
 	files := f.Source != nil && f.Source.Files != nil && f.Source.Files.S3 == nil && strings.HasPrefix(f.Source.Files.Location, "s3://")
-	return files || strings.HasPrefix(f.Lake.Warehouse, "s3://")
+	return files || strings.HasPrefix(f.Lake.Warehouse, "s3://") || strings.HasPrefix(f.Export.To, "s3://")
 }
 
 func (f *File) checkSource(say sayer) {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/changelog"
-	"github.com/millrace/millrace/internal/nearest"
+	"github.com/millrace/millrace/internal/strictyaml"
 	"github.com/millrace/millrace/sdk/expr"
 	"github.com/millrace/millrace/sdk/fault"
 )
@@ -88,8 +88,8 @@ func usageIfAbsent(err error) error {
 func (p *Plan) open(table string) (*source, error) {
 	t, err := p.cut.Table(table)
 	if errors.Is(err, catalog.ErrNotFound) {
-		if near := nearest.Of(table, p.cut.Tables()); near != "" {
-			return nil, fault.Usagef("there is no table %s at cut %d of the lake; did you mean %s?", table, p.cut.Number(), near)
+		if near := strictyaml.DidYouMean(table, p.cut.Tables()); near != "" {
+			return nil, fault.Usagef("there is no table %s at cut %d of the lake%s", table, p.cut.Number(), near)
 		}
 		return nil, usageIfAbsent(err)
 	}
@@ -111,11 +111,7 @@ func (s *source) column(name, what string) (arrow.Field, error) {
 	for _, f := range s.whole.Fields() {
 		names = append(names, f.Name)
 	}
-	hint := ""
-	if near := nearest.Of(name, names); near != "" {
-		hint = "; did you mean " + near + "?"
-	}
-	return arrow.Field{}, fault.Usagef("the table %s has no column %q, which is to be %s%s", s.table, name, what, hint)
+	return arrow.Field{}, fault.Usagef("%s has no column %q, which is to be %s%s", s.table, name, what, strictyaml.DidYouMean(name, names))
 }
 
 // timeColumn is a column that says when something was.
