@@ -1,0 +1,237 @@
+package killsuite
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// life is what the seed has in store for one process.
+type life struct {
+	act   act
+	after float64 // kill after a random delay: this part of the time that a life takes for a few epochs
+	send  int     // messages sent before it starts, and again whenever it has read them all
+}
+
+func (l life) String() string {
+	if l.act.Point == "" {
+		return "random moment"
+	}
+	return fmt.Sprintf("%s ×%d", l.act.Point, l.act.Count)
+}
+
+// mainPoints are tried first: the steps around the moment at which an epoch becomes visible.
+var mainPoints = []struct {
+	point string
+	most  int // the count is between 1 and this
+}{
+	{"committed", 3}, {"precommit", 3}, {"cas:3", 2}, {"staged:2", 2}, {"put data done", 25}, {"put meta", 70}, {"planned", 3}, {"pipeline done", 2}, {"", 0}, {"confirm", 3},
+}
+
+// morePoints follow, in an order that the seed chooses.
+var morePoints = []struct {
+	point string
+	most  int
+}{
+	{"open", 1}, {"opened", 1}, {"plan", 4}, {"read", 12}, {"batch", 12}, {"read done", 12}, {"pipeline", 3}, {"put data", 25}, {"put meta done", 70}, {"put data", 50}, {"delete meta", 10}, {"delete meta done", 5},
+	{"staged:0", 3}, {"staged:1", 2}, {"staged:4", 2}, {"staged:6", 2}, {"cas:0", 3}, {"cas:1", 2}, {"cas:2", 2}, {"cas:5", 2}, {"cas:7", 2},
+	{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0},
+}
+
+// lives draws n of them. Every point comes about as often as every other, the more n is.
+func lives(seed uint64, n int) []life {
+	rnd := rand.New(rand.NewPCG(seed, 0x6c69766573))
+	var out []life
+	draw := func(point string, most int) {
+		l := life{send: 100 + rnd.IntN(300), after: rnd.Float64() * 1.2}
+		if point != "" {
+			l.act = act{Point: point, Count: 1 + rnd.IntN(most)}
+		}
+		out = append(out, l)
+	}
+	for len(out) < n {
+		for _, i := range rnd.Perm(len(mainPoints)) {
+			draw(mainPoints[i].point, mainPoints[i].most)
+		}
+		for _, i := range rnd.Perm(len(morePoints)) {
+			draw(morePoints[i].point, morePoints[i].most)
+		}
+	}
+	return out[:n]
+}
+
+// stats are the figures of a world.
+type stats struct {
+	start    time.Time
+	kills    map[string]int // by point, without its count
+	started  int
+	failures int   // lives that ended with an error that they may end with
+	epochs   int64 // told by lives
+	dropped  int64
+	pace     time.Duration // how long a life takes for its first epochs
+	faults   map[string]int
+}
+
+func (s *stats) killedAt(point string) {
+	if s.kills == nil {
+		s.kills = map[string]int{}
+	}
+	s.kills[point]++
+}
+
+func (s *stats) total() (n int) {
+	for _, k := range s.kills {
+		n += k
+	}
+	return n
+}
+
+// report logs the figures.
+func (w *world) report() {
+	var b strings.Builder
+	for _, p := range slices.Sorted(maps.Keys(w.stats.kills)) {
+		fmt.Fprintf(&b, "  %-14s %d\n", p, w.stats.kills[p])
+	}
+	var rows int64
+	for _, t := range w.audit.want {
+		rows += t.rows
+	}
+	fmt.Fprintf(&b, "%d kills, %d processes, %d ended with an error; %d messages, %d transactions, %d cuts audited (%d of them maintenance), %d rows at the last, %d epochs dropped, %s",
+		w.stats.total(), w.stats.started, w.stats.failures, w.sent, len(w.book.txs), w.audit.cut, w.audit.runs, rows, w.stats.dropped, time.Since(w.stats.start).Round(time.Second/10))
+	if len(w.stats.faults) > 0 {
+		fmt.Fprintf(&b, "\nfaults: %v", w.stats.faults)
+	}
+	w.t.Logf("\n%s", b.String())
+}
+
+// replay says how a failure is seen again.
+func (w *world) replay(test string, kills int) string {
+	return fmt.Sprintf("go test ./jobs/ingest/killsuite -run '^%s$' -seed %d -kills %d", test, w.seed, kills)
+}
+
+// paceEpochs is how many epochs a life's pace is measured over.
+const paceEpochs = 4
+
+// A life whose act does not come is sent more once it has planned so many times in vain, and killed once it has ingested so many epochs.
+const idlePlans, maxEpochs = 3, 12
+
+// live runs one life to its death.
+func (w *world) live(l life) {
+	w.t.Helper()
+	w.produce(l.send)
+	j := w.job
+	var timer <-chan time.Time
+	begin := time.Now()
+	if l.act.Point != "" {
+		j.Acts = []act{l.act}
+	} else {
+		pace := w.stats.pace
+		if pace == 0 {
+			pace = time.Second
+		}
+		t := time.NewTimer(time.Duration(l.after * float64(pace)))
+		defer t.Stop()
+		timer = t.C
+	}
+	c := w.start(j)
+	w.stats.started++
+	epochs, idle, at := 0, 0, l.act.Point
+	for {
+		s, more, interrupted := c.next(timer)
+		switch {
+		case interrupted:
+			timer = nil
+			at = "random moment"
+			_ = c.cmd.Process.Kill()
+		case !more:
+			w.buried(c, l)
+			w.stats.killedAt(at)
+			return
+		case s.Epoch != "":
+			w.stats.epochs++
+			idle = 0
+			if epochs++; epochs == paceEpochs {
+				w.stats.pace = time.Since(begin)
+			}
+		case s.Idle && timer == nil:
+			if idle++; idle%idlePlans != 0 {
+				break
+			}
+			if epochs < maxEpochs {
+				w.produce(l.send)
+				break
+			}
+			at = "out of reach" // the point does not come in this state of the lake
+			_ = c.cmd.Process.Kill()
+		}
+	}
+}
+
+// buried checks how a life ended, and what it left.
+func (w *world) buried(c *child, l life) {
+	w.t.Helper()
+	switch c.fate() {
+	case failed:
+		w.t.Fatalf("a life that was to be killed (%s) ended with an error: %v\n%s", l, c.err, c.errs.String())
+	case ended:
+		w.t.Fatalf("a life that was to be killed (%s) ended by itself\n%s", l, c.errs.String())
+	}
+	if err := w.audit.follow(w.t.Context()); err != nil {
+		w.t.Fatalf("after a life that was killed (%s): %v\n%s", l, err, c.errs.String())
+	}
+}
+
+// finish lets a last life catch up, and demands that nothing is left.
+func (w *world) finish() {
+	w.t.Helper()
+	w.produceRest()
+	j := w.job
+	j.UntilCaughtUp = true
+	c := w.start(j)
+	w.stats.started++
+	f, rest := c.wait()
+	if f != ended || len(rest) == 0 || !rest[len(rest)-1].Done {
+		w.t.Fatalf("the last life did not catch up: %v\n%s", c.err, c.errs.String())
+	}
+	w.check(w.audit.follow(w.t.Context()))
+	if n := w.audit.behind(); n != 0 {
+		w.t.Fatalf("%d events are not in the lake, though the last life says that it has caught up", n)
+	}
+}
+
+func testKills(t *testing.T, name string, s setup, kills int) {
+	w := newWorld(t, *seedFlag, s)
+	defer func() {
+		if t.Failed() {
+			t.Logf("replay: %s -world %s", w.replay("TestKills", *killsFlag), name)
+		}
+		w.report()
+	}()
+	for _, l := range lives(w.seed, kills) {
+		w.live(l)
+	}
+	w.finish()
+}
+
+// TestKills kills the ingest again and again, in worlds that differ in their parts.
+func TestKills(t *testing.T) {
+	t.Parallel()
+	worlds := []setup{{s3: true}}
+	for _, s := range worlds {
+		if *onlyFlag != "" && *onlyFlag != s.String() {
+			continue
+		}
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			kills := *killsFlag
+			if kills == 0 {
+				kills = 12
+			}
+			testKills(t, s.String(), s, kills)
+		})
+	}
+}
