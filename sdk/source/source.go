@@ -15,6 +15,9 @@
 //     that the stream delivers a second time (a producer that restarted) is
 //     yielded once and counted in Counts.Duplicates.
 //   - events + rejected + duplicates = everything between From and To that is not bookkeeping.
+//   - Where Limits.Zone is set, an epoch holds transactions of one business date: those that the stream brings
+//     before the first of a later date, or those from there on. So the cut at its end is exact for each date. A transaction that
+//     comes after one of a later date is late: it belongs to the date that is open when it comes.
 //   - A gap (expired or purged log) is an error that wraps [ErrGap], never a skip.
 package source
 
@@ -37,6 +40,8 @@ type Limits struct {
 	MaxEvents int64         // 0: 1,000,000
 	MaxBytes  int64         // bytes of undecoded input; 0: 64 MiB
 	MaxWait   time.Duration // how long Plan waits for the first event and then for more to fill the epoch; 0: 1 s
+	// Zone is the time zone of business dates; nil: epochs may span them. A transaction's date is that of the latest commit time of its events. It must be the same over the life of a stream.
+	Zone *time.Location
 }
 
 // Split is a serialisable piece of an epoch: the offsets [From, To) of one shard.
@@ -65,6 +70,9 @@ type Epoch struct {
 	Counts   Counts
 	// FirstCommit and LastCommit are the source's commit times of the first and last transaction; zero where unknown.
 	FirstCommit, LastCommit time.Time
+	// BusinessDate is the date that is open at To, at midnight UTC: the latest of any transaction up to To. Zero
+	// without Limits.Zone, and before the first event with a commit time.
+	BusinessDate time.Time
 }
 
 // Empty reports whether the epoch holds nothing to write.

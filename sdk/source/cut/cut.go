@@ -5,6 +5,9 @@ package cut
 type Limits struct {
 	Events int64 // events and rejects; 0: no limit
 	Bytes  int64 // undecoded bytes of all records; 0: no limit
+	// Before, if not 0, leaves out transactions with an event that was committed at that time or later (microseconds
+	// UTC), and what cannot be parted from them. It must be the start of a date in Options.Zone.
+	Before int64
 }
 
 // Range is a piece of a shard that is in the cut and holds no duplicates: the fewest that do.
@@ -32,6 +35,10 @@ type Cut struct {
 	Totals Totals
 	// FirstAt and LastAt are the commit times of the first and last event, microseconds UTC; 0 where unknown.
 	FirstAt, LastAt int64
+	// Later is a commit time of the earliest date that Limits.Before left out something complete of; 0: of none.
+	Later int64
+	// Closed says that nothing committed earlier than Limits.Before is to be expected any more, but for what is late.
+	Closed bool
 
 	take []int   // whole runs taken of each shard's window
 	part []int64 // events taken of the run behind them
@@ -54,7 +61,9 @@ func (c *Cut) Moved() bool {
 func (t *Tracker) Cut(lim Limits) *Cut {
 	t.resolve()
 	top := t.highest()
+	later := t.before(top, lim.Before)
 	c := t.limit(top, lim)
+	c.Later, c.Closed = later, later != 0 && t.closedBefore(lim.Before)
 	t.describe(c)
 	return c
 }
@@ -63,28 +72,46 @@ func (t *Tracker) Cut(lim Limits) *Cut {
 func (t *Tracker) highest() []int {
 	t.front = t.frontiers()
 	top := make([]int, len(t.shards))
-	type span struct{ shard, from, to int }
-	var out []span
-	lower := func(shard, to int) {
-		if to < top[shard] {
-			out = append(out, span{shard, to, top[shard]})
-			top[shard] = to
-		}
-	}
+	l := lowering{t: t, top: top}
 	for i := range t.shards {
 		w := t.shards[i].window()
 		top[i] = len(w)
 		for k := range w {
 			if !t.passable(i, k) {
-				lower(i, k)
+				l.lower(i, k)
 				break
 			}
 		}
 	}
+	l.settle()
+	return top
+}
+
+// lowering leaves runs out of a cut, and what cannot be parted from them.
+type lowering struct {
+	t   *Tracker
+	top []int
+	out []span
+}
+
+// span is a piece of a shard's window.
+type span struct{ shard, from, to int }
+
+// lower leaves out the runs of a shard from number to on.
+func (l *lowering) lower(shard, to int) {
+	if to < l.top[shard] {
+		l.out = append(l.out, span{shard, to, l.top[shard]})
+		l.top[shard] = to
+	}
+}
+
+// settle leaves out all runs of the transactions that have one left out, until nothing changes.
+func (l *lowering) settle() {
+	t := l.t
 	t.visit++
-	for len(out) > 0 {
-		o := out[len(out)-1]
-		out = out[:len(out)-1]
+	for len(l.out) > 0 {
+		o := l.out[len(l.out)-1]
+		l.out = l.out[:len(l.out)-1]
 		for _, r := range t.shards[o.shard].window()[o.from:o.to] {
 			if r.tx < 0 || t.txs.at(r.tx).visit == t.visit {
 				continue
@@ -92,11 +119,10 @@ func (t *Tracker) highest() []int {
 			x := t.txs.at(r.tx)
 			x.visit = t.visit
 			for _, h := range x.touches {
-				lower(int(h.shard), int(max(0, h.first-t.shards[h.shard].abs())))
+				l.lower(int(h.shard), int(max(0, h.first-t.shards[h.shard].abs())))
 			}
 		}
 	}
-	return top
 }
 
 // passable reports whether run k of shard i's window is complete by itself.
@@ -233,7 +259,6 @@ func (g *grower) undo() {
 
 // step works out what taking the next run of shard i entails, in try.
 func (g *grower) step(i int) (events, bytes int64) {
-	type span struct{ shard, from, to int }
 	var in []span
 	g.t.visit++
 	raise := func(shard, to int) {

@@ -33,6 +33,13 @@
 // behind it there is then cut too, which makes further transactions incomplete,
 // until nothing changes.
 //
+// # Dates
+//
+// Where [Limits].Before is set, what was committed at that time or later stays out of a cut. With one shard of markers the
+// transactions have an order, and [Cut].Closed is true as soon as the first later one is complete: all before it were. Otherwise it waits until each
+// shard has gone past the time, or has been read up to an end that was sampled after something later had
+// been seen, with the same limits as above. A transaction that comes after Closed with an earlier commit time is late.
+//
 // # Redelivery
 //
 // A connector that restarts sends events again, at later offsets. An event whose

@@ -69,6 +69,9 @@ func (t *Tracker) order(s *shard, id int32, e *Event) {
 // WantSample reports whether end offsets should be sampled: some transaction
 // can only be decided once every shard has been read up to an end taken after now.
 func (t *Tracker) WantSample() bool {
+	if t.wantDate() {
+		return true
+	}
 	if t.opts.Markers {
 		return len(t.holds) > 0 || t.waiting
 	}
@@ -93,7 +96,7 @@ func (t *Tracker) beaten(x *tx) bool {
 // shard, by number; -1 where the end is unknown, so that the shard decides nothing.
 func (t *Tracker) Sampled(ends []int64) {
 	t.taken++
-	t.late = lateClosing{}
+	t.late, t.newDate = lateClosing{}, false
 	for i := range t.shards {
 		t.shards[i].sampled = -1
 		if i < len(ends) {

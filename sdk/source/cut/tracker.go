@@ -78,6 +78,7 @@ type run struct {
 	first, next int64 // offsets; next is behind trailing bookkeeping
 	bytes       int64
 	minAt       int64 // of events; 0 where unknown
+	maxAt       int64 // of events; 0 where unknown
 	mark        Mark  // behind the run
 	tx          int32
 	events      uint32 // decoded, no duplicates
@@ -146,6 +147,10 @@ type Tracker struct {
 	topID       int32       // its record; -1: it has none
 	late        lateClosing // transactions that wait for the next sample of ends
 	front       [2]frontier // refreshed by Cut and Oldest
+	zone        *time.Location
+	today       bounds  // of the event told of last
+	dates       []dated // seen, each later than the one before
+	newDate     bool    // since the last sample of ends
 	visit       uint32
 }
 
@@ -227,7 +232,11 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 		id, again = t.joinTx(s, e, duplicate)
 		duplicate = duplicate || again
 	}
-	r := t.extend(i, s, id, e, duplicate)
+	date := int64(0)
+	if !duplicate && !e.Rejected {
+		date = t.date(e.At)
+	}
+	r := t.extend(i, s, id, e, duplicate, date)
 	r.bytes += e.Bytes
 	s.bytes += e.Bytes
 	t.bytes += e.Bytes
@@ -252,8 +261,11 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 		r.keyed = r.keyed || !e.Key.IsZero()
 	}
 	r.mark = s.mark
-	if e.At != 0 && !e.Rejected && (r.minAt == 0 || e.At < r.minAt) {
-		r.minAt = e.At
+	if e.At != 0 && !e.Rejected {
+		if r.minAt == 0 || e.At < r.minAt {
+			r.minAt = e.At
+		}
+		r.maxAt = max(r.maxAt, e.At)
 	}
 	t.pending++
 	if id == single {
@@ -262,13 +274,13 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 	return false
 }
 
-// extend returns the run that takes e: the last one, or a new one.
-func (t *Tracker) extend(i int, s *shard, id int32, e *Event, dup bool) *run {
+// extend returns the run that takes e: the last one, or a new one. Events of two dates share a run only within a transaction.
+func (t *Tracker) extend(i int, s *shard, id int32, e *Event, dup bool, date int64) *run {
 	if r := s.last(); r != nil && r.tx == id && (r.dups > 0) == dup && r.events+r.rejected+r.dups > 0 {
 		switch {
 		case id >= 0 || dup:
 			return r
-		case id == single && e.Key.IsZero() && !e.Rejected && r.next == e.Offset && r.plain():
+		case id == single && e.Key.IsZero() && !e.Rejected && r.next == e.Offset && r.plain() && (date == 0 || r.minAt >= date && r.maxAt < t.today.to):
 			return r
 		}
 	}

@@ -2,26 +2,27 @@ package cut
 
 // tx is a transaction with records in the window.
 type tx struct {
-	id      string
-	touches []touch
-	want    []want // by followed collection, once END was seen
-	seen    bitset // numbers of the events that arrived
-	need    int64  // sum of want
-	got     int64  // distinct events that arrived, duplicates included
-	fresh   int64  // events and rejects that are no duplicates
-	lastAt  int64  // latest time stamp of its events in the stream; -1 until there is one
-	at      int64  // the markers' time
-	since   int64  // when its first record arrived, by Tick
-	marker  int32  // shard of its markers; -1: none seen
-	begin   bool
-	end     bool
-	whole   bool  // known to be complete
-	again   bool  // some of its records were delivered before
-	closed  int64 // number of the sample of ends that is late enough to decide; 0: nothing later has been seen
-	key     Key   // the highest
-	seq     int64 // absolute number of its first run in the marker shard
-	visit   uint32
-	left    int // touches whose last run has left the window
+	id        string
+	touches   []touch
+	want      []want // by followed collection, once END was seen
+	seen      bitset // numbers of the events that arrived
+	need      int64  // sum of want
+	got       int64  // distinct events that arrived, duplicates included
+	fresh     int64  // events and rejects that are no duplicates
+	lastAt    int64  // latest time stamp of its events in the stream; -1 until there is one
+	at        int64  // the markers' time
+	committed int64  // the latest commit time of its events that are no duplicates; 0 where unknown
+	since     int64  // when its first record arrived, by Tick
+	marker    int32  // shard of its markers; -1: none seen
+	begin     bool
+	end       bool
+	whole     bool  // known to be complete
+	again     bool  // some of its records were delivered before
+	closed    int64 // number of the sample of ends that is late enough to decide; 0: nothing later has been seen
+	key       Key   // the highest
+	seq       int64 // absolute number of its first run in the marker shard
+	visit     uint32
+	left      int // touches whose last run has left the window
 }
 
 // txList holds transactions in pages, so that they stay where they are while it grows.
@@ -171,6 +172,9 @@ func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bo
 func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
 	x := t.txs.at(id)
 	if !duplicate {
+		if !e.Rejected {
+			x.committed = max(x.committed, e.At)
+		}
 		x.fresh++
 		if x.whole {
 			t.ready++

@@ -16,6 +16,7 @@ const Poll = 20 * time.Millisecond
 // of records that it fed.
 func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx context.Context, wait time.Duration) (int, error)) (source.Epoch, error) {
 	lim = withDefaults(lim)
+	p.inZone(lim.Zone)
 	deadline := p.opts.Clock().Add(lim.MaxWait)
 	extended := p.Pending() > 0
 	tryAt := lim.MaxBytes
@@ -24,7 +25,7 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 			return source.Epoch{}, err
 		}
 		left := deadline.Sub(p.opts.Clock())
-		if left <= 0 || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt {
+		if left <= 0 || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt || p.dates.more {
 			e, err := p.Take(lim)
 			if err != nil || left <= 0 || !e.Empty() || e.To.Compare(e.From) != change.Equal {
 				return e, err

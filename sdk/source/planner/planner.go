@@ -75,7 +75,8 @@ type Planner struct {
 	byName map[string]int
 	cache  *cache
 	scan   markerScanner
-	counts []cut.Count  // scratch of markers
+	counts []cut.Count // scratch of markers
+	dates  dates
 	last   atomic.Int64 // latest time stamp of an event, microseconds
 }
 
@@ -91,10 +92,12 @@ type shard struct {
 // New makes a planner that goes on from a position.
 func New(stream string, from change.Position, o Options) *Planner {
 	o.defaults()
-	return &Planner{
+	p := &Planner{
 		stream: stream, opts: o, from: from.Clone(), byName: map[string]int{}, cache: newCache(o.MemoryBudget),
 		track: cut.New(cut.Options{Markers: o.Markers, Grace: o.Grace}),
 	}
+	p.dates.resume(from.Marks)
+	return p
 }
 
 // From is the position that the next epoch starts from.
@@ -245,7 +248,10 @@ func (p *Planner) markers(n int, s *shard, records []Record) error {
 func (p *Planner) WantSample() bool { return p.track.WantSample() }
 
 // Sampled tells the end offsets by shard number; -1 where unknown.
-func (p *Planner) Sampled(ends []int64) { p.track.Sampled(ends) }
+func (p *Planner) Sampled(ends []int64) {
+	p.track.Sampled(ends)
+	p.dates.more = p.dates.left // it may be open now
+}
 
 // Take ends an epoch: the largest that limits allow. It is empty where nothing
 // complete was fed; its To may be past its From even then. The next epoch starts from its To.
@@ -256,7 +262,7 @@ func (p *Planner) Take(lim source.Limits) (source.Epoch, error) {
 			return source.Epoch{}, err
 		}
 	}
-	c := p.track.Cut(cut.Limits{Events: lim.MaxEvents, Bytes: lim.MaxBytes})
+	c := p.cut(lim)
 	if len(c.Ranges) == 0 {
 		if err := p.hindrance(); err != nil && !c.Moved() {
 			return source.Epoch{}, err
@@ -291,6 +297,7 @@ func (p *Planner) epoch(c *cut.Cut) source.Epoch {
 	if c.FirstAt != 0 {
 		e.FirstCommit, e.LastCommit = time.UnixMicro(c.FirstAt).UTC(), time.UnixMicro(c.LastAt).UTC()
 	}
+	p.dated(&e)
 	return e
 }
 

@@ -6,7 +6,7 @@
 // marker, a heartbeat. The suite writes transactions over several tables and shards,
 // interleaved with heartbeats, malformed messages, tombstones, redeliveries, and columns that
 // appear in mid-stream; it knows what a reader must see, and reads it with random limits, while it is
-// written, again, from every position, and by another source.
+// written, again, from every position, and by another source. Dates change in mid-stream, and transactions come late.
 package sourcetest
 
 import (
@@ -84,6 +84,7 @@ func Run(t *testing.T, make Factory) {
 		{"Read again and elsewhere", testReadAgain},
 		{"A transaction larger than limits and memory", testLarge},
 		{"Limits", testLimits},
+		{"Business dates", testDates},
 		{"A heartbeat is all that follows", testHeartbeat},
 		{"Malformed messages", testMalformed},
 		{"A transaction in parts", testParts},

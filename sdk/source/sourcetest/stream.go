@@ -184,6 +184,9 @@ func (s *Stream) marker(id, status string, counts map[string]int) Message {
 	return m
 }
 
+// Wait lets time pass, or run backwards, in the source.
+func (s *Stream) Wait(d time.Duration) { s.now = s.now.Add(d) }
+
 // Snapshot sends n rows of a snapshot, which belong to no transaction.
 func (s *Stream) Snapshot(n int) []Message {
 	var out []Message
