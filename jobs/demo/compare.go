@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -11,11 +12,8 @@ import (
 	"github.com/millrace/millrace/internal/ledgergen"
 )
 
-// keyed are the columns that a table is compared by: its key and, where it has one, an exact amount.
-var keyed = map[string]string{ledgergen.Accounts: "balance", ledgergen.Entries: "amount", ledgergen.Loans: "outstanding"}
-
 // compare holds every table of the lake against the truth, row by row by key and
-// amount, and returns the tables' rows. A difference is an error that names the row.
+// in every column, and returns the tables' rows. A difference is an error that names the row.
 func compare(ctx context.Context, lake *catalog.Lake, truth *ledgergen.Truth) (map[string]int64, error) {
 	rows := map[string]int64{}
 	cut, err := lake.At(ctx, catalog.At{})
@@ -23,67 +21,105 @@ func compare(ctx context.Context, lake *catalog.Lake, truth *ledgergen.Truth) (m
 		return nil, fmt.Errorf("compare with the source: %w", err)
 	}
 	for _, t := range ledgergen.TableNames() {
-		seen := map[int64]bool{}
-		cols := []string{ledgergen.Key(t)}
-		if keyed[t] != "" {
-			cols = append(cols, keyed[t])
-		}
-		plan, err := cut.PlanScan(ctx, "ledger."+t, catalog.ScanOptions{Columns: cols})
-		if err != nil {
+		c := comparison{table: t, want: truth.Tables[t], seen: map[int64]bool{}}
+		if err := c.run(ctx, lake, cut); err != nil {
 			return nil, fmt.Errorf("compare %s with the source: %w", t, err)
 		}
-		for _, sp := range plan.Splits {
-			in, err := lake.OpenSplit(ctx, plan.Schema, sp, catalog.ReadOptions{})
-			if err != nil {
-				return nil, fmt.Errorf("compare %s with the source: %w", t, err)
-			}
-			err = catalog.EachBatch(ctx, in, func(rec arrow.RecordBatch) error { return compareBatch(rec, truth.Tables[t], seen) })
-			if err != nil {
-				return nil, fmt.Errorf("compare %s with the source: %w", t, err)
-			}
-		}
-		if len(seen) != len(truth.Tables[t]) {
-			return nil, fmt.Errorf("compare %s with the source: %d rows in the lake, %d in the source", t, len(seen), len(truth.Tables[t]))
-		}
-		rows["ledger."+t] = int64(len(seen))
+		rows["ledger."+t] = int64(len(c.seen))
 	}
 	return rows, nil
 }
 
-func compareBatch(rec arrow.RecordBatch, want map[int64]ledgergen.Row, seen map[int64]bool) error {
+// comparison is one table's.
+type comparison struct {
+	table string
+	want  map[int64]ledgergen.Row
+	seen  map[int64]bool
+}
+
+func (c *comparison) run(ctx context.Context, lake *catalog.Lake, cut *catalog.Cut) error {
+	plan, err := cut.PlanScan(ctx, "ledger."+c.table, catalog.ScanOptions{})
+	if err != nil {
+		return err
+	}
+	if err := sameColumns(plan.Schema, ledgergen.FinalSchema(c.table)); err != nil {
+		return err
+	}
+	for _, sp := range plan.Splits {
+		in, err := lake.OpenSplit(ctx, plan.Schema, sp, catalog.ReadOptions{})
+		if err != nil {
+			return err
+		}
+		if err := catalog.EachBatch(ctx, in, c.batch); err != nil {
+			return err
+		}
+	}
+	if len(c.seen) != len(c.want) {
+		return fmt.Errorf("%d rows in the lake, %d in the source", len(c.seen), len(c.want))
+	}
+	return nil
+}
+
+// sameColumns says where the columns of a table are not those of the source.
+func sameColumns(have, want *arrow.Schema) error {
+	names := func(s *arrow.Schema) (out []string) {
+		for _, f := range s.Fields() {
+			out = append(out, f.Name)
+		}
+		return out
+	}
+	if h, w := names(have), names(want); !slices.Equal(h, w) {
+		return fmt.Errorf("columns %v in the lake, %v in the source", h, w)
+	}
+	return nil
+}
+
+func (c *comparison) batch(rec arrow.RecordBatch) error {
 	ids, ok := rec.Column(0).(*array.Int64)
 	if !ok {
 		return fmt.Errorf("the key is %s, not a bigint", rec.Column(0).DataType())
 	}
 	for i := range int(rec.NumRows()) {
 		id := ids.Value(i)
-		row, ok := want[id]
+		row, ok := c.want[id]
 		if !ok {
 			return fmt.Errorf("row %d is in the lake, not in the source", id)
 		}
-		if seen[id] {
+		if c.seen[id] {
 			return fmt.Errorf("row %d is in the lake twice", id)
 		}
-		seen[id] = true
-		if rec.NumCols() < 2 {
-			continue
-		}
-		have := rec.Column(1).(*array.Decimal128).Value(i)
-		if amount := amountOf(row); int64(have.LowBits()) != amount {
-			return fmt.Errorf("row %d: %d in the lake, %d in the source (smallest unit)", id, int64(have.LowBits()), amount)
+		c.seen[id] = true
+		for j, want := range ledgergen.Values(row) {
+			have, err := cell(rec.Column(j), i)
+			if err != nil {
+				return fmt.Errorf("column %s: %w", rec.ColumnName(j), err)
+			}
+			if have != want {
+				return fmt.Errorf("row %d, column %s: %v in the lake, %v in the source", id, rec.ColumnName(j), have, want)
+			}
 		}
 	}
 	return nil
 }
 
-func amountOf(r ledgergen.Row) int64 {
-	switch r := r.(type) {
-	case *ledgergen.Account:
-		return r.Balance
-	case *ledgergen.Entry:
-		return r.Amount
-	case *ledgergen.Loan:
-		return r.Outstanding
+// cell is a value as ledgergen.Values has it.
+func cell(a arrow.Array, i int) (any, error) {
+	if a.IsNull(i) {
+		return nil, nil
 	}
-	return 0
+	switch a := a.(type) {
+	case *array.Int64:
+		return a.Value(i), nil
+	case *array.Int32:
+		return int64(a.Value(i)), nil
+	case *array.Date32:
+		return int64(a.Value(i)), nil
+	case *array.Timestamp:
+		return int64(a.Value(i)), nil
+	case *array.Decimal128:
+		return int64(a.Value(i).LowBits()), nil // the generator's amounts are 64 bits wide
+	case *array.String:
+		return a.Value(i), nil
+	}
+	return nil, fmt.Errorf("%s is not a type of the generated bank", a.DataType())
 }
