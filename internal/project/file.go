@@ -81,6 +81,7 @@ type SASL struct {
 // Ingest says how the change stream becomes tables.
 type Ingest struct {
 	Namespace   string                 `yaml:"namespace" default:"ledger" doc:"namespace of the tables in the lake"`
+	TimeZone    string                 `yaml:"time_zone" default:"UTC" doc:"where business dates begin and end, such as Europe/Zurich: no step holds transactions of two dates; none: dates do not matter, and have no tags"`
 	Epoch       Epoch                  `yaml:"epoch" doc:"the size of one atomic step"`
 	OnSchema    string                 `yaml:"on_schema_change" default:"evolve" enum:"fail|evolve|ignore" doc:"what a changed source schema does"`
 	Decimals    string                 `yaml:"decimals" default:"base64" enum:"base64|text" doc:"how the source writes decimals in messages without inline schema"`

@@ -313,7 +313,7 @@ func (st *step) commit(ctx context.Context, all []written) error {
 		return fmt.Errorf("ingest: epoch %s: %w: %d events and %d rejects written, %d and %d planned", st.epoch.ID, errCounts, events, rejected, want.Events, want.Rejected)
 	}
 	done, err := st.opts.Lake.Commit(ctx, catalog.Commit{Stream: st.opts.Source.Stream(), Epoch: st.epoch.ID, From: st.epoch.From, To: st.epoch.To,
-		Tables: merge(changes), BusinessDate: st.epoch.LastCommit, LastCommit: st.epoch.LastCommit})
+		Tables: merge(changes), BusinessDate: st.epoch.BusinessDate, LastCommit: st.epoch.LastCommit})
 	if err != nil {
 		return fmt.Errorf("ingest: commit epoch %s: %w", st.epoch.ID, err)
 	}

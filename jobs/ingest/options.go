@@ -43,8 +43,10 @@ type Options struct {
 	Run    Runner
 	// Namespace holds the tables. "": "ledger".
 	Namespace string
-	// Limits bound an epoch; see source.Limits for defaults.
+	// Limits bound an epoch; see source.Limits for defaults. Its Zone is that of business dates; nil: UTC.
 	Limits source.Limits
+	// Undated lets epochs span business dates; then no date is tagged, and Limits.Zone has no effect.
+	Undated bool
 	// DeadLetterLimit stops the run once it has quarantined more messages. 0: 10,000.
 	DeadLetterLimit int64
 	// UntilCaughtUp ends the run once the stream has nothing more to plan. Otherwise it follows until ctx ends.
@@ -90,6 +92,12 @@ func (o *Options) complete() error {
 	}
 	if o.DeadLetterLimit == 0 {
 		o.DeadLetterLimit = 10_000
+	}
+	switch {
+	case o.Undated:
+		o.Limits.Zone = nil
+	case o.Limits.Zone == nil:
+		o.Limits.Zone = time.UTC
 	}
 	if o.Grace == 0 {
 		o.Grace = time.Minute

@@ -28,6 +28,7 @@ func FromProject(ctx context.Context, f *project.File, log *slog.Logger) (o Opti
 	}
 	e := f.Ingest.Epoch
 	o.Limits = source.Limits{MaxEvents: e.MaxEvents, MaxBytes: int64(e.MaxBytes), MaxWait: e.MaxWait}
+	o.Limits.Zone, o.Undated = f.Ingest.Zone()
 	o.Namespace, o.DeadLetterLimit, o.Logger = f.Ingest.Namespace, f.Ingest.DeadLetters, log
 	return o, nil
 }
