@@ -90,6 +90,13 @@ func (p *Proxy) SetRules(rules ...HTTPRule) {
 	p.schedule = newSchedule(p.seed, len(rules))
 }
 
+// Reseed changes the seed of the rules that are set from now on.
+func (p *Proxy) Reseed(seed uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seed = seed
+}
+
 // Counts is how often each fault was done since the rules were set.
 func (p *Proxy) Counts() map[string]int {
 	p.mu.Lock()

@@ -1,8 +1,9 @@
 // Package faults breaks things on purpose, reproducibly.
 //
 // Nouns. A [Proxy] is an HTTP server in front of an S3 endpoint that spoils
-// some of the traffic; a [Store] wraps a storage.Store and spoils some of its
-// operations. A rule ([HTTPRule], [StoreRule]) says what to spoil and how; its
+// some of the traffic; a [PostgresProxy] stands in front of a database and spoils
+// commits; a [Store] wraps a storage.Store and spoils some of its operations. A
+// rule ([HTTPRule], [CommitRule], [StoreRule]) says what to spoil and how; its
 // [When] says which of the matching requests. Counts say what was spoilt.
 //
 // Invariants: which of a rule's matching requests are hit depends only on the
