@@ -1,0 +1,23 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/millrace/millrace/internal/project"
+)
+
+// FromProject puts the options of a project's exports together, with its lake open, which the caller
+// closes. The caller sets Table and Run.
+func FromProject(ctx context.Context, f *project.File, log *slog.Logger) (Options, error) {
+	to, err := f.Stores().Open(ctx, f.ExportTo())
+	if err != nil {
+		return Options{}, fmt.Errorf("open export.to: %w", err)
+	}
+	lake, err := f.OpenLake(ctx, true, log)
+	if err != nil {
+		return Options{}, fmt.Errorf("open lake: %w", err)
+	}
+	return Options{Lake: lake, To: to, Format: f.Export.Format, MaxFileBytes: int64(f.Export.MaxFileSize), Logger: log}, nil
+}
