@@ -10,7 +10,7 @@ VALUES = ["entry_id", "transaction_id", "account_id", "amount", "balance", "curr
 def duck():
     import duckdb
     c = duckdb.connect()
-    c.execute("SET threads = 2; SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
+    c.execute("SET threads = 2; SET enable_progress_bar = false; SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
     return c
 
 

@@ -134,8 +134,8 @@ func wholeOnce(t *rapid.T, h *history, markers bool) {
 			t.Fatalf("left behind: %d bytes in shard %d", n, i)
 		}
 	}
-	if tr.Pending() != 0 || tr.Ready() != 0 || tr.Bytes() != 0 || len(tr.ids) != 0 {
-		t.Fatalf("left behind: %d pending, %d ready, %d bytes, transactions %v%v", tr.Pending(), tr.Ready(), tr.Bytes(), tr.ids, h)
+	if tr.Pending() != 0 || tr.Ready() != 0 || tr.Bytes() != 0 || tr.ids.n != 0 {
+		t.Fatalf("left behind: %d pending, %d ready, %d bytes, %d transactions%v", tr.Pending(), tr.Ready(), tr.Bytes(), tr.ids.n, h)
 	}
 }
 

@@ -129,7 +129,7 @@ type Tracker struct {
 	byName      map[string]int
 	txs         txList
 	free        []int32
-	ids         map[string]int32
+	ids         idTable
 	stragglers  map[string]struct{}
 	collections map[string]int32
 	holds       []hold
@@ -162,7 +162,7 @@ func New(o Options) *Tracker {
 	if o.HeartbeatGap == 0 {
 		o.HeartbeatGap = 100 * time.Millisecond
 	}
-	return &Tracker{opts: o, byName: map[string]int{}, ids: map[string]int32{}, stragglers: map[string]struct{}{}, collections: map[string]int32{}, topID: -1}
+	return &Tracker{opts: o, byName: map[string]int{}, ids: newIDTable(), stragglers: map[string]struct{}{}, collections: map[string]int32{}, topID: -1}
 }
 
 // AddShard makes a shard known and returns its number, which counts from 0. A

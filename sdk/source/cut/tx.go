@@ -111,7 +111,7 @@ func (t *Tracker) open(id string) int32 {
 	}
 	x := t.txs.at(i)
 	*x = tx{id: id, touches: x.touches[:0], want: x.want[:0], seen: bitset{high: x.seen.high[:0]}, lastAt: -1, since: t.now, marker: -1}
-	t.ids[id] = i
+	t.ids.put(id, i)
 	if id == t.topTx {
 		t.topID = i
 	}
@@ -121,7 +121,7 @@ func (t *Tracker) open(id string) int32 {
 // closeTx forgets a transaction whose runs have all left the window.
 func (t *Tracker) closeTx(i int32) {
 	x := t.txs.at(i)
-	delete(t.ids, x.id)
+	t.ids.drop(x.id, &t.txs)
 	if x.again && t.opts.Markers {
 		t.remember(x.id)
 	}
@@ -154,7 +154,7 @@ func (t *Tracker) remember(id string) {
 func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bool) {
 	if r := s.last(); r != nil && r.tx >= 0 && t.txs.at(r.tx).id == e.Tx {
 		id = r.tx
-	} else if known, ok := t.ids[e.Tx]; ok {
+	} else if known, ok := t.ids.find(e.Tx, &t.txs); ok {
 		id = known
 	} else {
 		if _, ok := t.stragglers[e.Tx]; ok && duplicate {
@@ -257,7 +257,7 @@ func (t *Tracker) joinMarker(s *shard, tx string) int32 {
 	if r := s.last(); r != nil && r.tx >= 0 && t.txs.at(r.tx).id == tx {
 		return r.tx
 	}
-	if id, ok := t.ids[tx]; ok {
+	if id, ok := t.ids.find(tx, &t.txs); ok {
 		return id
 	}
 	if _, straggles := t.stragglers[tx]; straggles {
