@@ -14,7 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connectors/csvio"
+	"github.com/millrace/millrace/connectors/jsonio"
 	"github.com/millrace/millrace/connectors/localio"
+	"github.com/millrace/millrace/connectors/parquetio"
 	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/runners/embedded"
 	"github.com/millrace/millrace/runners/flink"
@@ -45,7 +48,7 @@ func Main[B Build](build B) {
 	os.Exit(code)
 }
 
-// environment is what a worker of Main's programs opens: the lake, with the storage and secrets of the project file, if there is one.
+// environment is what a worker of Main's programs opens: the lake, with the storage and secrets of the project file, if there is one, and files.
 func environment(projectFile string) dataset.Environment {
 	stores := storage.Resolver{"file": localio.Opener(localio.Options{})}
 	base := catalog.Config{}
@@ -59,7 +62,14 @@ func environment(projectFile string) dataset.Environment {
 		base.REST.Token = f.Lake.Token
 	}
 	base.Storage = stores.Open
-	return dataset.Environment{Stores: stores, Tables: map[string]dataset.OpenTables{catalog.RefKind: catalog.OpenTables(base)}}
+	return dataset.Environment{
+		Stores: stores,
+		Tables: map[string]dataset.OpenTables{catalog.RefKind: catalog.OpenTables(base)},
+		Readers: map[string]dataset.OpenReader{
+			csvio.Kind: csvio.OpenSource(stores), jsonio.Kind: jsonio.OpenSource(stores), parquetio.Kind: parquetio.OpenSource(stores)},
+		Sinks: map[string]dataset.OpenSink{
+			csvio.Kind: csvio.OpenSink(stores), jsonio.Kind: jsonio.OpenSink(stores), parquetio.Kind: parquetio.OpenSink(stores)},
+	}
 }
 
 // options are the flags of Main.
@@ -120,7 +130,7 @@ configuration or credentials; 3 a fault; 130 interrupted.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.project, "project", "p", envOr("MILLRACE_PROJECT", "millrace.yaml"), "the project file, whose lake is used")
 	f.StringArrayVar(&o.set, "set", nil, "override one setting of the project file, as lake.warehouse=file://lake (repeatable)")
-	f.StringVar(&o.lake, "lake", os.Getenv("MILLRACE_LAKE"), "a folder with a lake (catalog.db and warehouse), instead of a project file")
+	f.StringVar(&o.lake, "lake", os.Getenv("MILLRACE_LAKE"), "a folder with a lake (catalog.db, and warehouse or the demo's s3), instead of a project file")
 	f.StringVar(&o.runner, "runner", envOr("MILLRACE_RUNNER", string(Embedded)), "embedded, flink or spark")
 	f.StringVar(&o.endpoint, "endpoint", os.Getenv("MILLRACE_ENDPOINT"), "host:port of the job server of flink or spark")
 	f.StringVar(&o.workers, "workers", "loopback", "where functions run on flink or spark: loopback, process (this program, at this path on every machine), or external:HOST:PORT")
@@ -201,16 +211,7 @@ func (o *options) openLake(ctx context.Context, log *slog.Logger) (*catalog.Lake
 		lk, err := f.OpenLake(ctx, true, log)
 		return lk, f.Stores(), err
 	}
-	dir, err := filepath.Abs(o.lake)
-	if err != nil {
-		return nil, nil, fault.Usagef("--lake %s: %w", o.lake, err)
-	}
-	stores := storage.Resolver{"file": localio.Opener(localio.Options{})}
-	lk, err := catalog.Open(ctx, catalog.Config{
-		Catalog: "sqlite://" + filepath.Join(dir, "catalog.db"), Warehouse: "file://" + filepath.Join(dir, "warehouse"), Existing: true,
-		Storage: stores.Open, Logger: log,
-	})
-	return lk, stores, err
+	return project.OpenFolder(ctx, o.lake, log)
 }
 
 // submit runs the pipeline on the runner that was asked for.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,7 @@ type lakeFlags struct {
 
 func (l *lakeFlags) add(c *cobra.Command) {
 	l.projectFlags.add(c)
-	c.Flags().StringVar(&l.dir, "dir", "", "a folder that the demo wrote; instead of --project")
+	c.Flags().StringVar(&l.dir, "dir", "", "a folder that holds a lake, such as the demo wrote; instead of --project")
 }
 
 // open opens the lake read-only in spirit: it never makes a catalog. A demo folder's
@@ -40,14 +39,10 @@ func (l *lakeFlags) open(ctx context.Context, log *slog.Logger) (*catalog.Lake, 
 	return f.OpenLake(ctx, true, log)
 }
 
-// openDemoLake opens the lake of a demo folder through the files that its S3 service keeps.
+// openDemoLake opens the lake in a folder: of the demo, through the files that its S3 service keeps, or a plain one.
 func openDemoLake(ctx context.Context, dir string, log *slog.Logger) (*catalog.Lake, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("folder %s: %w", dir, err)
-	}
-	stores := project.FolderOfBuckets(filepath.Join(abs, "s3"))
-	return catalog.Open(ctx, catalog.Config{Catalog: "sqlite://" + filepath.Join(abs, "catalog.db"), Warehouse: "s3://lake/warehouse", Existing: true, Storage: stores.Open, Logger: log})
+	lake, _, err := project.OpenFolder(ctx, dir, log)
+	return lake, err
 }
 
 func tablesCommand() *cobra.Command {

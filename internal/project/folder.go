@@ -1,0 +1,33 @@
+package project
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connectors/localio"
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/storage"
+)
+
+// OpenFolder opens the lake that lies in a folder, without a project file: catalog.db beside
+// warehouse, or, as the demo leaves it, beside s3, the folder of the buckets that
+// its S3 service keeps. It never makes a lake. Nothing else may write to the folder's buckets meanwhile.
+func OpenFolder(ctx context.Context, dir string, log *slog.Logger) (*catalog.Lake, storage.Resolver, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, fault.Usagef("folder %s: %w", dir, err)
+	}
+	stores := storage.Resolver{"file": localio.Opener(localio.Options{})}
+	warehouse := "file://" + filepath.ToSlash(filepath.Join(abs, "warehouse"))
+	buckets := filepath.Join(abs, "s3")
+	if info, err := os.Stat(buckets); err == nil && info.IsDir() {
+		stores, warehouse = FolderOfBuckets(buckets), "s3://lake/warehouse"
+	}
+	lake, err := catalog.Open(ctx, catalog.Config{
+		Catalog: "sqlite://" + filepath.ToSlash(filepath.Join(abs, "catalog.db")), Warehouse: warehouse, Existing: true, Storage: stores.Open, Logger: log,
+	})
+	return lake, stores, err
+}
