@@ -227,3 +227,6 @@ func (t trail) cycleStart(prior *money.Decimal) money.Decimal {
 	}
 	return least
 }
+
+// Closing is the closing of the day that was proved last; zero before the first.
+func (p *Prover) Closing() money.Decimal { return p.last.Closing }

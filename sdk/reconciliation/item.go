@@ -33,9 +33,8 @@ func compareItems(a, b Item) int {
 // Class is the kind of a break.
 type Class string
 
-// The classes of breaks, and of what is none.
+// The classes of breaks between two sides.
 const (
-	Matched      Class = "matched"       // no break
 	MissingLeft  Class = "missing_left"  // on the right only
 	MissingRight Class = "missing_right" // on the left only
 	Duplicate    Class = "duplicate"     // one item more on a side than the other has, of a key that both have
@@ -44,9 +43,27 @@ const (
 	Date         Class = "date"          // same key, amounts match, dates differ by more than the rule allows, or one has none
 )
 
+// The classes of proofs that fail.
+const (
+	Balance Class = "balance" // opening + movements is not the closing of an account's day
+	Opening Class = "opening" // the opening of an account's day is not the closing of the day before
+	Order   Class = "order"   // no order of a day's movements explains the balances stated after each
+	Row     Class = "row"     // source and lake have a row of one key with different columns
+)
+
+// The classes of what is no break.
+const (
+	Matched  Class = "matched"  // two items that match
+	Holds    Class = "holds"    // a proof that holds
+	Unproved Class = "unproved" // a day of which no balance is stated yet
+)
+
+// IsBreak reports whether the class is one of a break or of a failed proof.
+func (c Class) IsBreak() bool { return c != Matched && c != Holds && c != Unproved }
+
 // Classes lists every class of breaks, in the order of reports.
 func Classes() []Class {
-	return []Class{MissingLeft, MissingRight, Duplicate, Amount, Currency, Date}
+	return []Class{MissingLeft, MissingRight, Duplicate, Amount, Currency, Date, Balance, Opening, Order, Row}
 }
 
 // Mirrored is the class that a break has when the sides are swapped.

@@ -203,7 +203,7 @@ func (in *inColumns) item(i int) (reconciliation.Item, error) {
 
 // rowOf finds the row that a break shows, in the rows [from, to) of its key.
 func (in *inColumns) rowOf(it *reconciliation.Item, side string, from, to int) (string, bool) {
-	if in.row.NullN() == in.row.Len() {
+	if in.row == nil || in.row.NullN() == in.row.Len() {
 		return "", false
 	}
 	for i := from; i < to; i++ {

@@ -1,0 +1,273 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"github.com/millrace/millrace/connectors/parquetio"
+	"github.com/millrace/millrace/sdk/dataset"
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/money"
+	"github.com/millrace/millrace/sdk/reconciliation"
+	"github.com/millrace/millrace/sdk/reconciliation/columnar"
+)
+
+// errUnexplained marks a comparison whose totals do not tie out: a defect, never a finding.
+var errUnexplained = errors.New("the totals do not tie out")
+
+// statementCheck is the comparison with a statement while it runs.
+type statementCheck struct {
+	run    *run
+	spec   *Statement
+	file   *statementFile
+	files  []File
+	left   columnar.Columns
+	right  columnar.Columns
+	scale  int32
+	sink   *outcomeSink
+	lookup []string // columns that the lookup brings
+}
+
+// newStatement settles columns and types of both sides, and reads the statement's checksum.
+func (r *run) newStatement(ctx context.Context) (*statementCheck, error) {
+	st := r.opts.Statement
+	c := &statementCheck{run: r, spec: st, left: st.Left, right: st.Right, sink: &outcomeSink{store: r.work, base: "statement", matches: r.opts.Out != ""}}
+	schema, key, err := r.table(st.Table)
+	if err != nil {
+		return nil, err
+	}
+	if st.Lookup != nil {
+		if schema, err = r.looked(schema, st); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.left.Ref) == 0 {
+		c.left.Ref = key
+	}
+	if len(c.left.Ref) == 0 {
+		return nil, fault.Usagef("statement: table %s has no key; say which columns tell its rows apart", st.Table)
+	}
+	f, ok := schema.FieldsByName(c.left.Amount)
+	if !ok {
+		return nil, fault.Usagef("statement: table %s: there is no column %q for the amount", st.Table, c.left.Amount)
+	}
+	if d, ok := f[0].Type.(*arrow.Decimal128Type); ok {
+		c.scale = d.Scale
+	}
+	c.left.Scale, c.right.Scale = c.scale, c.scale
+	r.scale = c.scale
+	if err := c.left.Check(schema); err != nil {
+		return nil, fmt.Errorf("statement: table %s: %w", st.Table, err)
+	}
+	if (c.left.Date == "") != (c.right.Date == "") {
+		return nil, fault.Usagef("statement: only one side has a date; name a date column on both sides or on neither")
+	}
+	if c.file, err = openStatement(ctx, &r.opts, r.work, c.scale); err != nil {
+		return nil, err
+	}
+	c.right.Ref = []string{colPlace}
+	if err := c.right.Check(c.file.out); err != nil {
+		return nil, fmt.Errorf("statement %s: %w", st.File, err)
+	}
+	c.files, err = c.file.describe(ctx)
+	return c, err
+}
+
+// table is a table's schema at the run's cut, and its key.
+func (r *run) table(name string) (*arrow.Schema, []string, error) {
+	t, err := r.cut.Table(name)
+	if err != nil {
+		return nil, nil, fault.Mark(fault.Usage, fmt.Errorf("table %s at cut %d: %w", name, r.cut.Number(), err))
+	}
+	spec, err := t.Spec()
+	return spec.Schema, spec.Key, err
+}
+
+// looked is a table's schema with what the lookup brings.
+func (r *run) looked(schema *arrow.Schema, st *Statement) (*arrow.Schema, error) {
+	other, _, err := r.table(st.Lookup.Table)
+	if err != nil {
+		return nil, err
+	}
+	fields := slices.Clone(schema.Fields())
+	for _, n := range st.Lookup.Columns {
+		f, ok := other.FieldsByName(n)
+		if !ok {
+			return nil, fault.Usagef("statement: lookup: table %s has no column %q", st.Lookup.Table, n)
+		}
+		if schema.HasField(n) {
+			return nil, fault.Usagef("statement: lookup: table %s has a column %q of its own", st.Table, n)
+		}
+		f[0].Nullable = true
+		fields = append(fields, f[0])
+	}
+	return arrow.NewSchema(fields, nil), nil
+}
+
+// build adds the comparison to a pipeline.
+func (c *statementCheck) build(ctx context.Context, s beam.Scope) error {
+	s = s.Scope("statement")
+	left := c.ledger(ctx, s)
+	right := dataset.Read(s, c.file)
+	both := columnar.Both(s, columnar.Items(s, left, c.left), columnar.Items(s, right, c.right), c.scale, c.run.partitions()...)
+	rule := c.spec.Rule
+	rule.HasDate = c.left.Date != ""
+	dataset.WriteTo(s, c.sink, columnar.Compare(s, both, rule))
+	population, err := parquetio.NewSink(c.run.work, "population", parquetio.WriteOptions{})
+	if err != nil {
+		return err
+	}
+	parquetio.Write(s, population, columnar.Population(s, both))
+	return nil
+}
+
+// ledger are the rows of the lake's side, with the columns that are used.
+func (c *statementCheck) ledger(ctx context.Context, s beam.Scope) dataset.Rows {
+	st := c.spec
+	var rows dataset.Rows = c.run.scan(ctx, s, st.Table)
+	if l := st.Lookup; l != nil {
+		other := dataset.Select(s, c.run.scan(ctx, s, l.Table), slices.Concat(l.On, l.Columns)...)
+		rows = dataset.Join(s, dataset.LeftJoin, rows, other, dataset.On(l.On...), dataset.Keep(l.Columns...))
+	}
+	if st.Where != nil {
+		rows = dataset.Filter(s, rows, st.Where)
+	}
+	return dataset.Select(s, rows, columnsOf(c.left)...)
+}
+
+// columnsOf lists what items are made of, each once.
+func columnsOf(c columnar.Columns) []string {
+	all := slices.Concat(c.Key, c.Ref, c.Show, []string{c.Amount})
+	for _, n := range []string{c.Currency, c.Date} {
+		if n != "" {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// report adds up what the pipeline left, and checks that it ties out.
+func (c *statementCheck) report(ctx context.Context) (*StatementReport, []part, error) {
+	parts, err := c.sink.parts(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	rep := &StatementReport{Rule: c.spec.Rule.Name, Table: c.spec.Table, Files: c.files, Breaks: ByClass{}}
+	all := map[string]*sums{}
+	for _, p := range parts {
+		for class, n := range p.Classes {
+			if class == reconciliation.Matched {
+				rep.Matched += n
+			} else {
+				rep.Breaks[class] += n
+			}
+		}
+		for ccy, s := range p.Sums {
+			mergeSums(all, ccy, s)
+		}
+	}
+	if err := c.totals(ctx, rep, all); err != nil {
+		return nil, nil, err
+	}
+	rep.Quarantined, rep.FirstReject, err = quarantined(ctx, c.run.work)
+	return rep, parts, err
+}
+
+func mergeSums(all map[string]*sums, ccy string, s *sums) {
+	have := all[ccy]
+	if have == nil {
+		all[ccy] = s
+		return
+	}
+	have.LeftMatched += s.LeftMatched
+	have.RightMatched += s.RightMatched
+	have.LeftBreaks += s.LeftBreaks
+	have.RightBreaks += s.RightBreaks
+	have.Matched.Merge(s.Matched.Sum)
+	have.Breaks.Merge(s.Breaks.Sum)
+}
+
+// totals puts the population, added up by itself, beside what outcomes explain.
+func (c *statementCheck) totals(ctx context.Context, rep *StatementReport, explained map[string]*sums) error {
+	byCurrency := map[string]*Totals{}
+	err := readSet(ctx, c.run.work, "population", func(b arrow.RecordBatch) error { return addPopulation(byCurrency, b, c.scale) })
+	if err != nil {
+		return err
+	}
+	for ccy := range explained {
+		totalOf(byCurrency, ccy)
+	}
+	for _, ccy := range slices.Sorted(maps.Keys(byCurrency)) {
+		t := byCurrency[ccy]
+		if err := t.explain(explained[ccy], int(c.scale)); err != nil {
+			return fmt.Errorf("statement: totals in %q: %w", ccy, err)
+		}
+		rep.Left += t.LeftItems
+		rep.Right += t.RightItems
+		rep.Totals = append(rep.Totals, *t)
+	}
+	return nil
+}
+
+func totalOf(all map[string]*Totals, ccy string) *Totals {
+	if all[ccy] == nil {
+		all[ccy] = &Totals{Currency: ccy}
+	}
+	return all[ccy]
+}
+
+func addPopulation(all map[string]*Totals, b arrow.RecordBatch, scale int32) error {
+	side, ok1 := b.Column(0).(*array.String)
+	ccy, ok2 := b.Column(1).(*array.String)
+	items, ok3 := b.Column(2).(*array.Int64)
+	total, ok4 := b.Column(3).(*array.Decimal128)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return fmt.Errorf("population: unexpected columns %s", b.Schema())
+	}
+	for i := range int(b.NumRows()) {
+		d, err := money.NewFromInt128(int128(total, i), int(scale))
+		if err != nil {
+			return fmt.Errorf("population in %q: %w", ccy.Value(i), err)
+		}
+		t := totalOf(all, string(append([]byte(nil), ccy.Value(i)...)))
+		if side.Value(i) == columnar.Left {
+			t.LeftItems, t.Left = items.Value(i), d
+		} else {
+			t.RightItems, t.Right = items.Value(i), d
+		}
+	}
+	return nil
+}
+
+// explain fills in what outcomes account for, and checks it against the population.
+func (t *Totals) explain(s *sums, scale int) (err error) {
+	if s == nil {
+		s = new(sums)
+	}
+	t.LeftMatched, t.RightMatched, t.LeftBreaks, t.RightBreaks = s.LeftMatched, s.RightMatched, s.LeftBreaks, s.RightBreaks
+	if t.MatchedDifference, err = s.Matched.Decimal(scale); err != nil {
+		return err
+	}
+	if t.BreakDifference, err = s.Breaks.Decimal(scale); err != nil {
+		return err
+	}
+	t.Unexplained = t.Left
+	for _, d := range []money.Decimal{t.Right, t.MatchedDifference, t.BreakDifference} {
+		if t.Unexplained, err = t.Unexplained.Sub(d); err != nil {
+			return err
+		}
+	}
+	if !t.Unexplained.IsZero() || t.LeftMatched+t.LeftBreaks != t.LeftItems || t.RightMatched+t.RightBreaks != t.RightItems {
+		return fmt.Errorf("%w: %s unexplained; left %d items, %d matched and %d in breaks; right %d, %d and %d", errUnexplained, t.Unexplained,
+			t.LeftItems, t.LeftMatched, t.LeftBreaks, t.RightItems, t.RightMatched, t.RightBreaks)
+	}
+	return nil
+}
