@@ -40,6 +40,8 @@ type Limits struct {
 	MaxEvents int64         // 0: 1,000,000
 	MaxBytes  int64         // bytes of undecoded input; 0: 64 MiB
 	MaxWait   time.Duration // how long Plan waits for the first event and then for more to fill the epoch; 0: 1 s
+	// Drain ends an epoch as soon as there is nothing more to read at the moment, instead of waiting for MaxWait.
+	Drain bool
 	// Zone is the time zone of business dates; nil: epochs may span them. A transaction's date is that of the latest commit time of its events. It must be the same over the life of a stream.
 	Zone *time.Location
 }

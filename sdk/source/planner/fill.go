@@ -36,6 +36,9 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 		if err != nil {
 			return source.Epoch{}, err
 		}
+		if n == 0 && lim.Drain {
+			return p.Take(lim)
+		}
 		if n > 0 && !extended { // the time for the first event is up; now for more of them
 			extended, deadline = true, p.opts.Clock().Add(lim.MaxWait)
 		}

@@ -301,6 +301,14 @@ func TestFill(t *testing.T) {
 	if took := now.Sub(start); err != nil || e.Counts.Events != 101 || took != 1010*time.Millisecond {
 		t.Errorf("a little comes: %d events after %v, %v", e.Counts.Events, took, err)
 	}
+	start, some := now, 3
+	e, err = p.Fill(t.Context(), source.Limits{MaxWait: time.Second, Drain: true}, func(ctx context.Context, wait time.Duration) (int, error) {
+		some--
+		return poll(max(0, some))(ctx, wait)
+	})
+	if took := now.Sub(start); err != nil || e.Counts.Events != 3 || took != 30*time.Millisecond {
+		t.Errorf("drained: %d events after %v, %v", e.Counts.Events, took, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.Fill(ctx, source.Limits{}, poll(0)); !errors.Is(err, context.Canceled) {
