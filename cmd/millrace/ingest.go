@@ -31,6 +31,9 @@ it again. SIGTERM ends it after the epoch under way.`,
 			}
 			log := logger(f, c.ErrOrStderr())
 			o, err := ingest.FromProject(c.Context(), f, log)
+			if err != nil && c.Context().Err() != nil {
+				return finish(c.OutOrStdout(), ingest.Report{}) // told to end before it began
+			}
 			if err != nil {
 				return err
 			}

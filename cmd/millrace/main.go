@@ -2,7 +2,7 @@
 // stream into a lake, proves that the lake is right, and serves it.
 //
 // Exit codes, of every verb: 0 done; 1 the run found breaks or failed checks;
-// 2 wrong flags, configuration or credentials; 3 a fault.
+// 2 wrong flags, configuration or credentials; 3 a fault; 130 interrupted.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 
 const exitCodes = `
 Exit codes: 0 done; 1 the run found breaks or failed checks; 2 wrong flags,
-configuration or credentials; 3 a fault.`
+configuration or credentials; 3 a fault; 130 interrupted.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -68,7 +68,7 @@ func commands() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(checkCommand(), demoCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), tablesCommand(), verifyCommand())
+	root.AddCommand(checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), showCommand(), tablesCommand(), verifyCommand())
 	strictly(root)
 	root.SetHelpCommand(helpCommand(root))
 	return root

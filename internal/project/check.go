@@ -22,6 +22,9 @@ func (f *File) check() []strictyaml.Problem {
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
 		f.checkTable("ingest.tables."+name, f.Ingest.Tables[name], say)
 	}
+	if f.Ingest.DeadLetters < 0 {
+		say("ingest.dead_letter_limit", "must not be negative; 0 stops at the first message that can't be decoded")
+	}
 	if f.Ingest.Epoch.MaxEvents < 1 && f.where["ingest.epoch.max_events"] != [2]int{} {
 		say("ingest.epoch.max_events", "must be at least 1")
 	}

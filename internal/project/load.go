@@ -1,10 +1,12 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/strictyaml"
@@ -29,7 +31,10 @@ func Parse(path string, data []byte, lookup func(string) (string, bool), overrid
 	f := &File{path: path}
 	where, problems := strictyaml.Decode(path, data, lookup, f, overrides...)
 	f.where = where
-	problems = append(problems, f.check()...)
+	if len(where) > 0 { // else it is not YAML, and there is nothing to look at
+		problems = append(problems, f.check()...)
+	}
+	slices.SortStableFunc(problems, func(a, b strictyaml.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	if len(problems) == 0 {
 		return f, nil
 	}

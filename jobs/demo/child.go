@@ -39,12 +39,17 @@ func startIngest(ctx context.Context, binary, dir string, args ...string) (*chil
 	return c, nil
 }
 
-// signal sends a signal and waits for the end.
+// signal sends a signal and waits for the end. A process that was still being loaded can't
+// have a handler yet: it ends by the signal itself, and has done nothing.
 func (c *child) signal(s syscall.Signal) error {
 	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("demo: signal the ingest: %w", err)
 	}
-	return c.wait()
+	err := c.wait()
+	if end, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && end.Signaled() && end.Signal() == s {
+		return nil
+	}
+	return err
 }
 
 // wait waits for the end; the error holds what the process said.

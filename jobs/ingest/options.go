@@ -8,6 +8,10 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/sdk/change"
@@ -17,6 +21,9 @@ import (
 
 // ErrDeadLetters is wrapped by the error of a run that quarantined more messages than its limit allows.
 var ErrDeadLetters = errors.New("too many messages were quarantined")
+
+// ErrRecycle is the error of a run that Options.Recycle ended. Everything up to it is in the lake.
+var ErrRecycle = errors.New("the process is due to be replaced")
 
 // Table is a source table and how the lake follows it.
 type Table struct {
@@ -47,7 +54,7 @@ type Options struct {
 	Limits source.Limits
 	// Undated lets epochs span business dates; then no date is tagged, and Limits.Zone has no effect.
 	Undated bool
-	// DeadLetterLimit stops the run once it has quarantined more messages. 0: 10,000.
+	// DeadLetterLimit stops the run once it has quarantined more messages. 0: 10,000; negative: none may be.
 	DeadLetterLimit int64
 	// UntilCaughtUp ends the run once the stream has nothing more to plan. Otherwise it follows until ctx ends.
 	UntilCaughtUp bool
@@ -59,6 +66,16 @@ type Options struct {
 	Clock       func() time.Time // nil: time.Now
 	// Progress, if set, is called after each epoch, from the goroutine that runs.
 	Progress func(Progress)
+	// Alive, if set, is called whenever planning comes back with or without an epoch, which is about every Limits.MaxWait
+	// while the stream can be read, and after each epoch.
+	Alive func()
+	// Recycle, if set, ends the run with ErrRecycle between epochs when it is true: the process is to be replaced.
+	Recycle func() bool
+	// Before is the report of the processes that this one replaces: its counts go on from there, and the dead-letter limit with them.
+	Before Report
+	// Meter and Tracer get the metrics and spans that docs/operations.md lists; nil: none.
+	Meter  metric.Meter
+	Tracer trace.Tracer
 }
 
 // Progress is where a run is after an epoch.
@@ -107,6 +124,18 @@ func (o *Options) complete() error {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Meter == nil {
+		o.Meter = metricnoop.NewMeterProvider().Meter("millrace")
+	}
+	if o.Tracer == nil {
+		o.Tracer = tracenoop.NewTracerProvider().Tracer("millrace")
+	}
+	if o.Alive == nil {
+		o.Alive = func() {}
+	}
+	if o.Recycle == nil {
+		o.Recycle = func() bool { return false }
 	}
 	return nil
 }

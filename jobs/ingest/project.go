@@ -30,6 +30,9 @@ func FromProject(ctx context.Context, f *project.File, log *slog.Logger) (o Opti
 	o.Limits = source.Limits{MaxEvents: e.MaxEvents, MaxBytes: int64(e.MaxBytes), MaxWait: e.MaxWait}
 	o.Limits.Zone, o.Undated = f.Ingest.Zone()
 	o.Namespace, o.DeadLetterLimit, o.Logger = f.Ingest.Namespace, f.Ingest.DeadLetters, log
+	if o.DeadLetterLimit == 0 {
+		o.DeadLetterLimit = -1 // in the file 0 is a limit like any other, and the default is written out
+	}
 	return o, nil
 }
 

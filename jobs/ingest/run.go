@@ -22,10 +22,14 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	tables, err := open(ctx, &o)
 	if err != nil {
-		return Report{}, err
+		return Report{}, unlessEnded(ctx, err)
 	}
 	defer closeAll(tables)
-	r := &run{opts: &o, tables: tables}
+	m, err := newMeters(o.Meter)
+	if err != nil {
+		return Report{}, fmt.Errorf("ingest: make metrics: %w", err)
+	}
+	r := &run{opts: &o, tables: tables, meters: m, report: o.Before}
 	for {
 		again, err := r.follow(ctx)
 		if err != nil || !again {
@@ -34,18 +38,29 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 }
 
+// unlessEnded is nil where the run was asked to end: what failed between two epochs then failed because of that.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 type run struct {
 	opts   *Options
 	tables map[string]*follower
+	meters *meters
 	report Report
 
+	lagAt     time.Time // when the lag was measured last
 	idleSince time.Time // when planning found nothing to write first; zero while there is something
 }
 
 // planned is what the planning goroutine hands over.
 type planned struct {
-	epoch source.Epoch
-	err   error
+	epoch      source.Epoch
+	err        error
+	begin, end time.Time
 }
 
 // follow plans from the lake's position on, one epoch ahead of what is being
@@ -53,7 +68,7 @@ type planned struct {
 func (r *run) follow(ctx context.Context) (again bool, err error) {
 	from, err := r.opts.Lake.StreamPosition(ctx, r.opts.Source.Stream())
 	if err != nil {
-		return false, fmt.Errorf("ingest: where the lake is: %w", err)
+		return false, unlessEnded(ctx, fmt.Errorf("ingest: where the lake is: %w", err))
 	}
 	r.report.Position = from
 	planCtx, stop := context.WithCancel(ctx)
@@ -69,6 +84,7 @@ func (r *run) follow(ctx context.Context) (again bool, err error) {
 	}()
 	start := from
 	for p := range plans {
+		r.opts.Alive()
 		if p.err != nil {
 			if ctx.Err() != nil {
 				return false, nil
@@ -80,13 +96,17 @@ func (r *run) follow(ctx context.Context) (again bool, err error) {
 			if done || err != nil {
 				return false, err
 			}
+			r.idle(ctx, p.epoch.To)
 			continue
 		}
 		r.idleSince = time.Time{}
 		p.epoch = rebase(p.epoch, start, r.opts.Source.Stream())
-		dropped, err := r.epoch(ctx, p.epoch)
+		dropped, err := r.epoch(ctx, p)
 		if err != nil {
 			return false, err
+		}
+		if r.opts.Alive(); r.opts.Recycle() {
+			return false, ErrRecycle
 		}
 		if dropped {
 			return true, nil
@@ -108,7 +128,7 @@ func (r *run) caughtUp(ctx context.Context, pos change.Position) (bool, error) {
 	}
 	lag, err := r.opts.Source.Lag(ctx, pos)
 	if err != nil {
-		return false, fmt.Errorf("ingest: how far behind: %w", err)
+		return false, unlessEnded(ctx, fmt.Errorf("ingest: how far behind: %w", err))
 	}
 	now := r.opts.Clock()
 	switch {
@@ -134,9 +154,10 @@ func rebase(ep source.Epoch, start change.Position, stream string) source.Epoch 
 // plan plans epoch after epoch until ctx ends or planning fails.
 func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned) {
 	for {
+		begin := r.opts.Clock()
 		ep, err := r.opts.Source.Plan(ctx, from, r.opts.Limits)
 		select {
-		case out <- planned{ep, err}:
+		case out <- planned{ep, err, begin, r.opts.Clock()}:
 		case <-ctx.Done():
 			return
 		}
@@ -148,7 +169,8 @@ func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned
 }
 
 // epoch takes one epoch into the lake. A context that has ended does not stop it before Grace is over.
-func (r *run) epoch(ctx context.Context, ep source.Epoch) (dropped bool, err error) {
+func (r *run) epoch(ctx context.Context, p planned) (dropped bool, err error) {
+	ep := p.epoch
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() {
@@ -157,38 +179,64 @@ func (r *run) epoch(ctx context.Context, ep source.Epoch) (dropped bool, err err
 		<-t.Done()
 		cancel(fmt.Errorf("ingest: epoch %s did not end within %s of the stop", ep.ID, r.opts.Grace))
 	})()
+	work, span := r.startSpan(work, p)
+	defer func() { endSpan(span, dropped, err) }()
 	begin := r.opts.Clock()
 	var done catalog.Committed
+	var made *step
 	for attempt := 1; ; attempt++ {
-		done, err = newStep(r.opts, r.tables, ep, attempt).run(work)
+		made = newStep(r.opts, r.tables, ep, attempt)
+		done, err = made.run(work)
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, catalog.ErrConflict) || attempt == conflicts {
 			return false, err
 		}
+		r.meters.rebuilds.Add(work, 1)
 		r.opts.Logger.Info("epoch is rebuilt", "epoch", ep.ID, "attempt", attempt, "reason", err)
 	}
 	if done.Dropped {
 		r.report.Dropped++
+		r.meters.dropped.Add(work, 1)
 		r.opts.Logger.Warn("epoch was in the lake already; going on from the lake's position", "epoch", ep.ID)
 		return true, nil
 	}
+	took := r.opts.Clock().Sub(begin)
 	r.count(ep, done)
+	r.meters.epoch(work, ep, done, made.wrote, took)
 	if err := r.opts.Source.Confirm(work, ep.To); err != nil {
 		r.opts.Logger.Warn("progress was not published", "reason", err)
 	}
-	if r.report.Counts.Rejected > r.opts.DeadLetterLimit {
-		return false, fmt.Errorf("ingest: %w: %d, the limit is %d; look at %s.dead_letters", ErrDeadLetters, r.report.Counts.Rejected, r.opts.DeadLetterLimit, r.opts.Namespace)
+	if limit := max(0, r.opts.DeadLetterLimit); r.report.Counts.Rejected > limit {
+		return false, fmt.Errorf("ingest: %w: %d, the limit is %d; look at %s.dead_letters", ErrDeadLetters, r.report.Counts.Rejected, limit, r.opts.Namespace)
 	}
+	lag := r.lag(work, ep.To)
 	if r.opts.Progress != nil {
-		lag, err := r.opts.Source.Lag(work, ep.To)
-		if err != nil {
-			lag = source.Lag{Events: -1, Bytes: -1}
-		}
-		r.opts.Progress(Progress{Epoch: ep, Cut: done.Cut, Report: r.report, Took: r.opts.Clock().Sub(begin), Lag: lag, Position: ep.To})
+		r.opts.Progress(Progress{Epoch: ep, Cut: done.Cut, Report: r.report, Took: took, Lag: lag, Position: ep.To})
 	}
 	return false, nil
+}
+
+// lag measures how far a position is behind the stream's end.
+func (r *run) lag(ctx context.Context, pos change.Position) source.Lag {
+	r.lagAt = r.opts.Clock()
+	lag, err := r.opts.Source.Lag(ctx, pos)
+	if err != nil {
+		r.opts.Logger.Warn("how far behind the stream's end the lake is cannot be measured", "reason", err)
+		return source.Lag{Events: -1, Bytes: -1}
+	}
+	r.meters.lag(ctx, lag)
+	return lag
+}
+
+// lagEvery is how often the lag is measured while there is nothing to write: it may grow, if what arrives is incomplete.
+const lagEvery = 5 * time.Second
+
+func (r *run) idle(ctx context.Context, pos change.Position) {
+	if r.opts.Clock().Sub(r.lagAt) >= lagEvery {
+		r.lag(ctx, pos)
+	}
 }
 
 func (r *run) count(ep source.Epoch, done catalog.Committed) {

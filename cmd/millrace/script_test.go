@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/millrace/millrace/internal/testservers"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"millrace": main})
+}
+
+// TestScripts runs the binary as a stranger would: testdata/script/*.txtar. Processes are what it looks
+// at, so the race detector, which slows each of them down, runs without it.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("each script starts many processes")
+	}
+	postgres := sync.OnceValue(func() *testservers.PostgreSQL { return testservers.StartPostgreSQL(t) })
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"shows":    shows,
+			"truncate": truncate,
+			"postgres": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], postgres().NewDatabase(t)) },
+			"rest":     func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], startREST(ts)) },
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// exits runs "exits CODE command args…". Whatever the code, no stack of Go is shown; a
+// user's mistake and a fault are one line each, unless "exits CODE -lines command…" says that every mistake
+// of a file has its own.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE [-lines] command args…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	lines := args[1] == "-lines"
+	if lines {
+		args = args[1:]
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	stderr := ts.ReadFile("stderr")
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	if stack.MatchString(stderr) {
+		ts.Fatalf("shows a stack:\n%s", stderr)
+	}
+	if n := strings.Count(stderr, "\n"); want >= 2 && !lines && n != 1 {
+		ts.Fatalf("%d lines instead of one:\n%s", n, stderr)
+	}
+}
+
+var stack = regexp.MustCompile(`(?m)^goroutine \d+|^panic: |runtime error|\.go:\d+ \+0x`)
+
+// shows waits until a file that a command in the background writes matches a pattern, and sets a variable to
+// the pattern's first group: "shows FILE PATTERN [VARIABLE]".
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: shows FILE PATTERN [VARIABLE]")
+	}
+	pattern := regexp.MustCompile(args[1])
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	deadline := time.After(2 * time.Minute)
+	for {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			ts.Fatalf("%v", err)
+		}
+		if m := pattern.FindSubmatch(data); m != nil {
+			if len(args) > 2 {
+				ts.Setenv(args[2], string(m[1]))
+			}
+			return
+		}
+		select {
+		case <-look.C:
+		case <-deadline:
+			ts.Fatalf("%s does not show %s:\n%s", args[0], args[1], data)
+		}
+	}
+}
+
+// truncate keeps the first bytes of a file: "truncate FILE BYTES".
+func truncate(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// TestEveryHelp lists the exit codes, and every flag says what it is for.
+func TestEveryHelp(t *testing.T) {
+	t.Parallel()
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	var all strings.Builder
+	for _, s := range scripts {
+		data, err := os.ReadFile(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(data)
+	}
+	for c := range verbs(commands()) {
+		if c.Name() == "help" {
+			continue
+		}
+		if !strings.Contains(c.Long, "Exit codes: 0 done; 1") {
+			t.Errorf("%s: the help has no exit codes", c.CommandPath())
+		}
+		if c.Runnable() && !strings.Contains(all.String(), c.CommandPath()) {
+			t.Errorf("no script runs %s", c.CommandPath())
+		}
+		for name, usage := range flags(c) {
+			if usage == "" {
+				t.Errorf("%s --%s says not what it is for", c.CommandPath(), name)
+			}
+		}
+	}
+}
