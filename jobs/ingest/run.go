@@ -153,9 +153,11 @@ func rebase(ep source.Epoch, start change.Position, stream string) source.Epoch 
 
 // plan plans epoch after epoch until ctx ends or planning fails.
 func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned) {
+	lim := r.opts.Limits
+	lim.Drain = r.opts.UntilCaughtUp
 	for {
 		begin := r.opts.Clock()
-		ep, err := r.opts.Source.Plan(ctx, from, r.opts.Limits)
+		ep, err := r.opts.Source.Plan(ctx, from, lim)
 		select {
 		case out <- planned{ep, err, begin, r.opts.Clock()}:
 		case <-ctx.Done():
@@ -165,6 +167,7 @@ func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned
 			return
 		}
 		from = ep.To
+		lim.Drain = r.opts.UntilCaughtUp && !ep.Empty() // what is still incomplete is waited for, not asked for
 	}
 }
 
