@@ -16,6 +16,7 @@ func (f *File) check() []strictyaml.Problem {
 	f.checkLake(say)
 	f.checkSource(say)
 	f.checkMaintain(say)
+	f.checkReconcile(say)
 	f.checkZone(say)
 	f.checkFeatures(say)
 	f.checkExport(say)

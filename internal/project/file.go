@@ -14,9 +14,10 @@ type File struct {
 	Ingest Ingest  `yaml:"ingest" doc:"how the change stream becomes tables"`
 	Log    Log     `yaml:"log" doc:"what is logged, and how"`
 
-	Features Features `yaml:"features" doc:"the credit features of the accounts"`
-	Export   Export   `yaml:"export" doc:"tables as files, with a manifest"`
-	Maintain Maintain `yaml:"maintain" doc:"compaction, expiry of snapshots and collection of garbage"`
+	Features  Features  `yaml:"features" doc:"the credit features of the accounts"`
+	Export    Export    `yaml:"export" doc:"tables as files, with a manifest"`
+	Reconcile Reconcile `yaml:"reconcile" doc:"the proof of the lake: against a statement, its own balances, and the change stream"`
+	Maintain  Maintain  `yaml:"maintain" doc:"compaction, expiry of snapshots and collection of garbage"`
 
 	path  string
 	where strictyaml.Where

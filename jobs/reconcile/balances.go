@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -90,20 +91,26 @@ func (b *balanceCheck) amount(column string) expr.Expr {
 	return expr.Col(column).Cast(expr.DecimalType(38, b.scale))
 }
 
-func day(column string) expr.Expr { return expr.Col(column).Cast(expr.Type{Kind: expr.Date}) }
+// dated gives rows a business day: by an expression, which leaves a table's layout to be used, or by the clocks of a time zone.
+func (b *balanceCheck) dated(s beam.Scope, rows dataset.Dataset, column string) (dataset.Dataset, expr.Expr) {
+	if b.run.opts.Zone == time.UTC {
+		return rows, expr.Col(column).Cast(expr.Type{Kind: expr.Date})
+	}
+	return columnar.WithDay(s, rows, column, b.run.opts.Zone), expr.Col(columnar.ColDay)
+}
 
 // build adds the proof to a pipeline.
 func (b *balanceCheck) build(ctx context.Context, s beam.Scope) error {
 	s = s.Scope("balances")
 	m := b.spec.Movements
-	moves := filtered(s, b.run.scan(ctx, s, m.Table), m.Where)
+	moves, day := b.dated(s, filtered(s, b.run.scan(ctx, s, m.Table), m.Where), m.Date)
 	if b.spec.Stated == nil {
-		rows := dataset.Project(s, moves, dataset.As(columnar.ColAccount, text(m.Account)), dataset.As(columnar.ColDay, day(m.Date)),
+		rows := dataset.Project(s, moves, dataset.As(columnar.ColAccount, text(m.Account)), dataset.As(columnar.ColDay, day),
 			dataset.As(columnar.ColAmount, b.amount(m.Amount)), dataset.As(columnar.ColBalance, b.amount(m.Balance)))
 		dataset.WriteTo(s, b.sink, columnar.ProveChains(s, rows, b.spec.Name, int32(b.scale), b.run.partitions()...))
 		return nil
 	}
-	moved := dataset.GroupBy(s, dataset.Project(s, moves, dataset.As(columnar.ColAccount, expr.Col(m.Account)), dataset.As(columnar.ColDay, day(m.Date)),
+	moved := dataset.GroupBy(s, dataset.Project(s, moves, dataset.As(columnar.ColAccount, expr.Col(m.Account)), dataset.As(columnar.ColDay, day),
 		dataset.As(columnar.ColAmount, b.amount(m.Amount))), columnar.ColAccount, columnar.ColDay).Sum(columnar.ColAmount, columnar.ColMovement)
 	days := dataset.Join(s, dataset.FullJoin, b.stated(ctx, s), moved, dataset.On(columnar.ColAccount, columnar.ColDay))
 	rows := dataset.Project(s, days, dataset.As(columnar.ColAccount, text(columnar.ColAccount)), dataset.Column(columnar.ColDay), dataset.Column(columnar.ColOpening),
@@ -125,14 +132,14 @@ func filtered(s beam.Scope, in dataset.Dataset, where expr.Expr) dataset.Dataset
 // first statement of the day, and the balance after the last.
 func (b *balanceCheck) stated(ctx context.Context, s beam.Scope) dataset.Dataset {
 	st := b.spec.Stated
-	items := []dataset.Item{dataset.As(columnar.ColAccount, expr.Col(st.Account)), dataset.As(columnar.ColDay, day(st.Date)),
+	rows, day := b.dated(s, filtered(s, b.run.scan(ctx, s, st.Table), st.Where), st.Date)
+	items := []dataset.Item{dataset.As(columnar.ColAccount, expr.Col(st.Account)), dataset.As(columnar.ColDay, day),
 		dataset.As(columnar.ColBalance, b.amount(st.Balance)), dataset.As("before", b.before()), dataset.As("op", b.op())}
 	var order []string
 	for i, o := range st.Order {
 		order = append(order, fmt.Sprintf("order%d", i))
 		items = append(items, dataset.As(order[i], expr.Col(o)))
 	}
-	rows := filtered(s, b.run.scan(ctx, s, st.Table), st.Where)
 	if st.Op != "" { // a row that left states no balance
 		rows = dataset.Filter(s, rows, expr.Col(st.Op).In("c", "r", "u"))
 	}

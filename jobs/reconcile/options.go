@@ -32,6 +32,8 @@ type Options struct {
 	Statement *Statement
 	Balances  *Balances
 	Source    *Source
+	// Zone is where business days begin and end; nil: UTC.
+	Zone *time.Location
 	// Out is a local folder for breaks.csv, matches.parquet and summary.json; "" writes none. It is made if it is not there.
 	Out string
 	// Dry leaves the lake as it is.
@@ -93,7 +95,7 @@ type Movements struct {
 	Table   string
 	Account string // column: whose movement it is
 	Amount  string // decimal column, signed
-	Date    string // date column, or a timestamp, of which the day in UTC is taken
+	Date    string // date column, or a timestamp, of which the day is taken
 	Balance string // decimal column: the balance after it; only without Stated
 	Where   expr.Expr
 }
@@ -142,6 +144,9 @@ func (o *Options) complete() error {
 	}
 	if o.Namespace == "" {
 		o.Namespace = "reconciliation"
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -62,6 +62,7 @@ func (r *run) newStatement(ctx context.Context) (*statementCheck, error) {
 		c.scale = d.Scale
 	}
 	c.left.Scale, c.right.Scale = c.scale, c.scale
+	c.left.Zone, c.right.Zone = r.opts.Zone.String(), r.opts.Zone.String()
 	r.scale = c.scale
 	if err := c.left.Check(schema); err != nil {
 		return nil, fmt.Errorf("statement: table %s: %w", st.Table, err)

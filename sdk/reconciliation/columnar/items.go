@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -50,8 +51,10 @@ type Columns struct {
 	Currency string   `json:"currency,omitempty"` // a text column; "" leaves it to CurrencyIs
 	// CurrencyIs is the currency of all rows where no column has it; it may be "".
 	CurrencyIs string `json:"currency_is,omitempty"`
-	// Date is a date column, or a timestamp, of which the day in UTC is taken; "" for none.
+	// Date is a date column, or a timestamp, of which the day is taken; "" for none.
 	Date string `json:"date,omitempty"`
+	// Zone is the time zone in which a timestamp's day is taken; "" is UTC.
+	Zone string `json:"zone,omitempty"`
 	// Ref are the columns that tell a row from all others of its side; several are joined by |.
 	Ref []string `json:"ref"`
 	// Show are columns that breaks carry along, for people.
@@ -134,12 +137,17 @@ func makeItems(config string) (dataset.BatchFunc, error) {
 		return nil, fmt.Errorf("items: %w", err)
 	}
 	m.schema = ItemSchema(m.Scale)
+	var err error
+	if m.zone, err = time.LoadLocation(m.Zone); err != nil {
+		return nil, fmt.Errorf("items: %w", err)
+	}
 	return m.items, nil
 }
 
 type itemMaker struct {
 	Columns
 	schema *arrow.Schema
+	zone   *time.Location
 	buf    []byte
 }
 
@@ -294,43 +302,11 @@ func (m *itemMaker) currencies(col func(string) arrow.Array, n int) arrow.Array 
 	return out.NewArray()
 }
 
-const microsADay = 24 * 60 * 60 * 1_000_000
-
 func (m *itemMaker) dates(col func(string) arrow.Array, n int) arrow.Array {
 	if m.Date == "" {
 		return array.MakeArrayOfNull(memory.DefaultAllocator, arrow.FixedWidthTypes.Date32, n)
 	}
-	c := col(m.Date)
-	t, ok := c.(*array.Timestamp)
-	if !ok {
-		c.Retain()
-		return c
-	}
-	perDay := int64(microsADay)
-	switch t.DataType().(*arrow.TimestampType).Unit {
-	case arrow.Second:
-		perDay = 24 * 60 * 60
-	case arrow.Millisecond:
-		perDay = microsADay / 1000
-	case arrow.Nanosecond:
-		perDay = microsADay * 1000
-	}
-	out := array.NewDate32Builder(memory.DefaultAllocator)
-	defer out.Release()
-	out.Reserve(n)
-	for i := range n {
-		if t.IsNull(i) {
-			out.AppendNull()
-			continue
-		}
-		v := int64(t.Value(i))
-		day := v / perDay
-		if v%perDay < 0 {
-			day--
-		}
-		out.UnsafeAppend(arrow.Date32(day))
-	}
-	return out.NewArray()
+	return daysOf(col(m.Date), m.zone)
 }
 
 // rows are the columns shown, as JSON objects of texts.
