@@ -3,82 +3,166 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/project"
+	"github.com/millrace/millrace/internal/telemetry"
 	"github.com/millrace/millrace/jobs/ingest"
 	"github.com/millrace/millrace/runners/embedded"
 )
 
+// ingestFlags are those of the verb.
+type ingestFlags struct {
+	projectFlags
+	caughtUp  bool
+	inProcess bool
+	metrics   string
+}
+
 func ingestCommand() *cobra.Command {
-	var p projectFlags
-	var caughtUp bool
+	var p ingestFlags
 	c := &cobra.Command{
 		Use:   "ingest",
 		Short: "bring the project's change stream into the lake",
 		Long: `Follow the project's change stream and bring it into the lake, epoch by epoch.
 Each epoch ends on a source transaction's boundary and enters all its tables in
 one atomic step. The lake is the only checkpoint: kill it at any moment and start
-it again. SIGTERM ends it after the epoch under way.`,
+it again. SIGTERM ends it after the epoch under way.
+
+The work is done by a process of its own, which is replaced by a new one now and then (see
+ingest.process in the project file), because the embedded runner keeps some memory for each epoch.
+On a terminal one line tells how far it is; elsewhere each epoch is a line of JSON.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := p.load()
 			if err != nil {
 				return err
 			}
-			log := logger(f, c.ErrOrStderr())
-			o, err := ingest.FromProject(c.Context(), f, log)
-			if err != nil && c.Context().Err() != nil {
-				return finish(c.OutOrStdout(), ingest.Report{}) // told to end before it began
+			if p.inProcess || embedded.Supervised() {
+				return p.work(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 			}
-			if err != nil {
-				return err
-			}
-			defer o.Lake.Close()
-			defer o.Source.Close()
-			o.UntilCaughtUp = caughtUp
-			o.Run = func(ctx context.Context, build func(beam.Scope) error) error {
-				_, err := embedded.Run(ctx, build, embedded.Options{Name: "ingest", Log: log})
-				return err
-			}
-			o.Progress = progressTo(c.OutOrStdout(), time.Now)
-			rep, err := ingest.Run(c.Context(), o)
-			if err != nil {
-				return err
-			}
-			return finish(c.OutOrStdout(), rep)
+			return supervise(c.Context(), f, logger(f, c.ErrOrStderr()))
 		},
 	}
 	p.add(c)
-	c.Flags().BoolVar(&caughtUp, "until-caught-up", false, "end once the stream has nothing more")
+	c.Flags().BoolVar(&p.caughtUp, "until-caught-up", false, "end once the stream has nothing more")
+	c.Flags().StringVar(&p.metrics, "metrics-addr", "", "serve /metrics and /healthz on this host:port; instead of the project file's metrics.addr")
+	c.Flags().BoolVar(&p.inProcess, "in-process", false, "work in this process, without one that is replaced")
 	return c
 }
 
-// progressTo prints a line an epoch: for people on a terminal, JSON elsewhere.
-func progressTo(w io.Writer, clock func() time.Time) func(ingest.Progress) {
-	start := clock()
-	return func(p ingest.Progress) {
-		rate := int64(float64(p.Report.Counts.Events) / max(clock().Sub(start).Seconds(), 1e-3))
-		if onTerminal(w) {
-			fmt.Fprintf(w, "\rcut %d  %d events  %d/s  behind %d events, %s  \x1b[K", p.Cut, p.Report.Counts.Events, rate, p.Lag.Events, p.Lag.Age.Round(time.Millisecond))
-			return
-		}
-		// The writer is the process's own output; where that is gone, so is whoever would read an error.
-		_ = json.NewEncoder(w).Encode(map[string]any{"event": "epoch", "epoch": p.Epoch.ID, "cut": p.Cut, "events": p.Epoch.Counts.Events,
-			"rejected": p.Epoch.Counts.Rejected, "duplicates": p.Epoch.Counts.Duplicates, "transactions": p.Epoch.Counts.Transactions,
-			"took_ms": p.Took.Milliseconds(), "events_total": p.Report.Counts.Events, "events_per_second": rate,
-			"lag_events": p.Lag.Events, "lag_ms": p.Lag.Age.Milliseconds()})
-	}
-}
+// exitCode is an error that only carries the exit code of a process that has said all there is to say.
+type exitCode int
 
-func finish(w io.Writer, rep ingest.Report) error {
-	if onTerminal(w) {
-		_, err := fmt.Fprintf(w, "\ndone: %d epochs, %d events, %d quarantined, %d duplicates dropped, cut %d\n",
-			rep.Epochs, rep.Counts.Events, rep.Counts.Rejected, rep.Counts.Duplicates, rep.Cut)
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// carryVariable names the file by which a working process hands its report to the next one.
+const carryVariable = "MILLRACE_INGEST_CARRY"
+
+// supervise runs this command line in a process that is replaced before it grows too large.
+func supervise(ctx context.Context, f *project.File, log *slog.Logger) error {
+	dir, err := os.MkdirTemp("", "millrace-ingest-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the working process's report: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	self, err := embedded.Self(os.Args[1:]...)
+	if err != nil {
 		return err
 	}
-	return json.NewEncoder(w).Encode(map[string]any{"event": "done", "report": rep})
+	if err := os.Setenv(carryVariable, filepath.Join(dir, "report.json")); err != nil {
+		return fmt.Errorf("hand the working process its report's place: %w", err)
+	}
+	// Signals reach the working process through Supervise itself; ctx ends by the same ones.
+	code, err := embedded.Supervise(context.WithoutCancel(ctx), self, embedded.RecyclePolicy{
+		MaxJobs: f.Ingest.Process.MaxEpochs, MaxHeap: int64(f.Ingest.Process.MaxHeap), Log: log,
+	})
+	if err == nil && code != 0 {
+		err = exitCode(code)
+	}
+	return err
+}
+
+// work ingests in this process.
+func (p *ingestFlags) work(ctx context.Context, f *project.File, out, errs io.Writer) (err error) {
+	log := logger(f, errs)
+	addr := f.MetricsAddr()
+	if p.metrics != "" {
+		addr = p.metrics
+	}
+	tel, err := telemetry.Start(ctx, telemetry.Options{Addr: addr, Lookup: os.LookupEnv, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tel.Close(ctx)) }()
+	if addr != "" {
+		f.Observe(tel.Meter())
+	}
+	o, err := ingest.FromProject(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	defer o.Lake.Close()
+	defer o.Source.Close()
+	show := newProgress(out, time.Now)
+	o.UntilCaughtUp = p.caughtUp
+	o.Meter, o.Tracer, o.Alive = tel.Meter(), tel.Tracer(), tel.Beat
+	o.Progress, o.Recycle = show.epoch, embedded.RecycleDue
+	o.Run = func(ctx context.Context, build func(beam.Scope) error) error {
+		_, err := embedded.Run(ctx, build, embedded.Options{Name: "ingest", Log: log})
+		return err
+	}
+	if o.Before, err = carried(); err != nil {
+		return err
+	}
+	rep, err := ingest.Run(ctx, o)
+	if errors.Is(err, ingest.ErrRecycle) {
+		if err := carry(rep); err != nil {
+			return err
+		}
+		return exitCode(embedded.RecycleExitCode)
+	}
+	if err != nil {
+		return err
+	}
+	return show.done(rep)
+}
+
+// carried is the report of the processes that this one replaces.
+func carried() (rep ingest.Report, err error) {
+	name := os.Getenv(carryVariable)
+	if name == "" || !embedded.Supervised() {
+		return rep, nil
+	}
+	b, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return rep, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &rep)
+	}
+	if err != nil {
+		return rep, fmt.Errorf("take over the report of the process before: %w", err)
+	}
+	return rep, nil
+}
+
+// carry leaves the report to the next process.
+func carry(rep ingest.Report) error {
+	b, err := json.Marshal(rep)
+	if err == nil {
+		err = os.WriteFile(os.Getenv(carryVariable), b, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("hand the report to the next process: %w", err)
+	}
+	return nil
 }

@@ -43,6 +43,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	if code := exitCode(0); errors.As(err, &code) {
+		return int(code)
+	}
 	fmt.Fprintln(errs, "millrace:", err)
 	if fault.Of(err) == fault.Fault && errors.Is(err, context.Canceled) {
 		return 130

@@ -18,6 +18,8 @@ func (f *File) check() []strictyaml.Problem {
 	f.checkMaintain(say)
 	f.checkReconcile(say)
 	f.checkZone(say)
+	f.checkMetrics(say)
+	f.checkProcess(say)
 	f.checkFeatures(say)
 	f.checkExport(say)
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {

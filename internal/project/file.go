@@ -3,6 +3,8 @@ package project
 import (
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/millrace/millrace/internal/strictyaml"
 )
 
@@ -17,10 +19,12 @@ type File struct {
 	Features  Features  `yaml:"features" doc:"the credit features of the accounts"`
 	Export    Export    `yaml:"export" doc:"tables as files, with a manifest"`
 	Reconcile Reconcile `yaml:"reconcile" doc:"the proof of the lake: against a statement, its own balances, and the change stream"`
+	Metrics   *Metrics  `yaml:"metrics" doc:"show what a running process does"`
 	Maintain  Maintain  `yaml:"maintain" doc:"compaction, expiry of snapshots and collection of garbage"`
 
 	path  string
 	where strictyaml.Where
+	meter metric.Meter // nil: none
 }
 
 // Lake says where the tables are.
@@ -84,6 +88,7 @@ type Ingest struct {
 	Namespace   string                 `yaml:"namespace" default:"ledger" doc:"namespace of the tables in the lake"`
 	TimeZone    string                 `yaml:"time_zone" default:"UTC" doc:"where business dates begin and end, such as Europe/Zurich: no step holds transactions of two dates; none: dates do not matter, and have no tags"`
 	Epoch       Epoch                  `yaml:"epoch" doc:"the size of one atomic step"`
+	Process     Process                `yaml:"process" doc:"when the working process is replaced by a new one"`
 	OnSchema    string                 `yaml:"on_schema_change" default:"evolve" enum:"fail|evolve|ignore" doc:"what a changed source schema does"`
 	Decimals    string                 `yaml:"decimals" default:"base64" enum:"base64|text" doc:"how the source writes decimals in messages without inline schema"`
 	DeadLetters int64                  `yaml:"dead_letter_limit" default:"10000" doc:"stop once a run has quarantined more messages than this"`

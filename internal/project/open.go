@@ -51,7 +51,7 @@ func (s *S3) options() s3io.Options {
 func (f *File) OpenLake(ctx context.Context, existing bool, log *slog.Logger) (*catalog.Lake, error) {
 	return catalog.Open(ctx, catalog.Config{
 		Catalog: f.Path(f.Lake.Catalog), Name: f.Lake.Name, Warehouse: f.Path(f.Lake.Warehouse), Existing: existing,
-		Storage: f.Stores().Open, REST: catalog.RESTConfig{Token: f.Lake.Token}, Logger: log,
+		Storage: f.Stores().Open, REST: catalog.RESTConfig{Token: f.Lake.Token}, Logger: log, Meter: f.meter,
 	})
 }
 

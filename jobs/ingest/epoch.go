@@ -12,6 +12,8 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/catalog"
@@ -41,8 +43,11 @@ type step struct {
 	attempt int
 	nonce   string
 
+	span trace.Span // of the epoch
+
 	mu        sync.Mutex
 	committed catalog.Committed
+	wrote     []wrote
 	err       error // the first failure, as it was before the runner made text of it
 }
 
@@ -70,6 +75,7 @@ func newStep(o *Options, tables map[string]*follower, ep source.Epoch, attempt i
 
 // run takes the epoch into the lake by one bounded pipeline.
 func (st *step) run(ctx context.Context) (catalog.Committed, error) {
+	st.span = trace.SpanFromContext(ctx)
 	steps.Store(st.id, st)
 	defer steps.Delete(st.id)
 	if err := st.opts.Run(ctx, st.build); err != nil {
@@ -268,7 +274,9 @@ func (c *collector) release() {
 }
 
 // write reads a task's splits and writes its tables.
-func (st *step) write(ctx context.Context, t tableTask) (written, error) {
+func (st *step) write(ctx context.Context, t tableTask) (_ written, err error) {
+	ctx, span := st.opts.Tracer.Start(trace.ContextWithSpan(ctx, st.span), "ingest.write", trace.WithAttributes(attribute.String("table", t.Table)))
+	defer func() { endSpan(span, false, err) }()
 	c := &collector{batches: map[string][]*source.Batch{}}
 	defer c.release()
 	for _, sp := range t.Splits {
@@ -301,7 +309,9 @@ func (st *step) write(ctx context.Context, t tableTask) (written, error) {
 var errCounts = errors.New("what was written differs from what was planned")
 
 // commit checks the counts and takes all changes into the lake in one step.
-func (st *step) commit(ctx context.Context, all []written) error {
+func (st *step) commit(ctx context.Context, all []written) (err error) {
+	ctx, span := st.opts.Tracer.Start(trace.ContextWithSpan(ctx, st.span), "ingest.commit")
+	defer func() { endSpan(span, false, err) }()
 	var events, rejected int64
 	var changes []catalog.TableChange
 	for _, w := range all {
@@ -317,6 +327,8 @@ func (st *step) commit(ctx context.Context, all []written) error {
 	if err != nil {
 		return fmt.Errorf("ingest: commit epoch %s: %w", st.epoch.ID, err)
 	}
+	span.SetAttributes(attribute.Int64("cut", done.Cut), attribute.Int("attempts", done.Attempts))
+	st.wrote = writes(changes)
 	st.settle(done)
 	return nil
 }

@@ -52,7 +52,7 @@ func Loop[E any](ctx context.Context, s Stream[E], opts LoopOptions) (LoopResult
 	}
 	recycle := opts.Recycle
 	if recycle == nil {
-		recycle = recycleDue
+		recycle = RecycleDue
 	}
 	var res LoopResult
 	for ctx.Err() == nil {

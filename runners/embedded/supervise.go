@@ -58,8 +58,9 @@ var jobs atomic.Int64
 // Supervised reports whether this process is the child of Supervise.
 func Supervised() bool { return os.Getenv(recycleVariable) != "" }
 
-// recycleDue reports whether the supervisor's policy asks for a new process. It is false without a supervisor.
-func recycleDue() bool {
+// RecycleDue reports whether the supervisor's policy asks for a new process. It is false without a supervisor. A
+// loop of one's own that ends by it must exit with RecycleExitCode.
+func RecycleDue() bool {
 	p, err := parsePolicy(os.Getenv(recycleVariable))
 	if err != nil {
 		return false
@@ -120,7 +121,7 @@ func Self(args ...string) (func() *exec.Cmd, error) {
 //
 // SIGTERM, SIGINT and SIGHUP are passed on to the child; so is the end of ctx, as SIGTERM.
 // The result is the child's exit code when it ends otherwise: 128 + the signal's
-// number if a signal ended it. If this process dies, the child gets SIGTERM (on Linux).
+// number if a signal ended it. If this process dies, the child is killed with it (on Linux): to kill the one is to kill the work.
 func Supervise(ctx context.Context, command func() *exec.Cmd, policy RecyclePolicy) (exitCode int, err error) {
 	policy = policy.withDefaults()
 	if policy.MaxJobs < 0 || policy.MaxHeap < 0 || policy.KillAfter < 0 {
