@@ -21,30 +21,36 @@ import (
 
 // FromProject puts the options of a project's section reconcile together, with its
 // lake open; the caller sets Run, closes the lake, and closes the stream if there is
-// one (Options.Source.Stream). The stream publishes no progress: the ingest's does.
+// one (Options.Source.Stream).
 func FromProject(ctx context.Context, f *project.File, log *slog.Logger) (o Options, err error) {
 	if o, err = Settings(f); err != nil {
 		return o, err
 	}
-	o.Logger = log
+	err = Open(ctx, f, log, &o)
+	return o, err
+}
+
+// Open opens what a project's checks need: the lake, the stores of its locations, and the stream if the source is
+// checked. That stream publishes no progress: the ingest's does. Nothing is left open after an error.
+func Open(ctx context.Context, f *project.File, log *slog.Logger, o *Options) (err error) {
+	o.Logger, o.Stores = log, f.Stores()
 	if o.Lake, err = f.OpenLake(ctx, true, log); err != nil {
-		return o, fmt.Errorf("open lake: %w", err)
+		return fmt.Errorf("open lake: %w", err)
 	}
-	o.Stores = f.Stores()
 	if o.Source == nil {
-		return o, nil
+		return nil
 	}
 	quiet := *f
-	if quiet.Source.Kafka != nil {
+	if quiet.Source != nil && quiet.Source.Kafka != nil {
 		src, kafka := *f.Source, *f.Source.Kafka
 		kafka.Group = ""
 		src.Kafka, quiet.Source = &kafka, &src
 	}
 	if o.Source.Stream, err = quiet.OpenSource(ctx, log); err != nil {
 		_ = o.Lake.Close() // the source's error matters more
-		return o, fmt.Errorf("open source: %w", err)
+		return fmt.Errorf("open source: %w", err)
 	}
-	return o, nil
+	return nil
 }
 
 // Settings are a project's checks, with nothing open.

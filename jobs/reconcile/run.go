@@ -203,6 +203,7 @@ func (rep *Report) settle() {
 func (r *run) identity(st *statementCheck) (string, error) {
 	what := struct {
 		Snapshots map[string]int64
+		Zone      string
 		Statement *Statement
 		Left      any
 		Right     any
@@ -214,7 +215,7 @@ func (r *run) identity(st *statementCheck) (string, error) {
 			Tables []SourceTable
 			Rows   bool
 		}
-	}{Snapshots: map[string]int64{}, Balances: r.opts.Balances}
+	}{Snapshots: map[string]int64{}, Zone: r.opts.Zone.String(), Balances: r.opts.Balances}
 	for _, t := range r.tables() {
 		table, err := r.cut.Table(t)
 		if err != nil {
