@@ -74,7 +74,7 @@ never changes an earlier as-of. The ledger's tables and columns are in the proje
 			if asJSON {
 				return printJSON(c.OutOrStdout(), rep)
 			}
-			return printFeatures(c.OutOrStdout(), rep)
+			return printFeatures(c.OutOrStdout(), rep, l.again())
 		},
 	}
 	l.add(c)
@@ -105,6 +105,17 @@ func (l *lakeFlags) features(ctx context.Context, errs io.Writer) (features.Opti
 		return features.Options{}, err
 	}
 	return features.FromProject(ctx, f, logger(f, errs))
+}
+
+// again is how the next command names the same lake.
+func (l *lakeFlags) again() string {
+	switch {
+	case l.dir != "":
+		return " --dir " + l.dir
+	case l.path != "millrace.yaml":
+		return " --project " + l.path
+	}
+	return ""
 }
 
 // onEmbedded runs a job's pipelines in this process.
@@ -199,7 +210,7 @@ func (x *featuresFlags) pairs(ctx context.Context, o *features.Options) (feature
 	return features.FromReader(in, account, x.spineColumn), nil
 }
 
-func printFeatures(w io.Writer, rep features.Report) error {
+func printFeatures(w io.Writer, rep features.Report, again string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d rows as of %s", rep.Table, rep.Rows, rep.AsOf)
 	if rep.NoHistory > 0 {
@@ -216,7 +227,7 @@ func printFeatures(w io.Writer, rep features.Report) error {
 	if rep.Entries > 0 {
 		fmt.Fprintf(&b, "balances = Σ entries by currency, at each instant (%d entries)\n", rep.Entries)
 	}
-	fmt.Fprintf(&b, "look at them: millrace show %s --limit 5\n", rep.Table)
+	fmt.Fprintf(&b, "look at them: millrace show%s %s --limit 5\n", again, rep.Table)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -24,7 +24,7 @@ func strictly(c *cobra.Command) {
 	}
 	if c.HasSubCommands() {
 		c.Args, c.RunE = cobra.ArbitraryArgs, helpOrUnknown
-	} else {
+	} else if c.Args == nil {
 		c.Args = noArguments
 	}
 	for _, sub := range c.Commands() {

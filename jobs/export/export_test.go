@@ -218,6 +218,15 @@ func TestTheSameExportIsThereOnce(t *testing.T) {
 	if next := b.run(export.Options{}); next.Existed || next.Manifest.Name == first.Manifest.Name || next.Manifest.Rows != 43 {
 		t.Errorf("after a commit: %+v", next)
 	}
+	if err := b.lake.EnsureTable(t.Context(), catalog.TableSpec{Name: "other.table", Schema: schema}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.lake.Commit(t.Context(), catalog.Commit{Epoch: "other", Tables: []catalog.TableChange{{Table: "other.table"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if same := b.run(export.Options{}); !same.Existed {
+		t.Errorf("a commit of another table made another export: %+v", same)
+	}
 	old := b.run(export.Options{At: catalog.At{Cut: first.Manifest.Cut}})
 	if !old.Existed {
 		t.Errorf("the older cut again: %+v", old)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,7 +142,10 @@ func (p *plan) describe(cut *catalog.Cut) error {
 		}
 	}
 	m, summary := &p.manifest, p.table.Summary()
-	m.Version, m.Table, m.Snapshot, m.Cut, m.Format = manifestVersion, p.o.Table, p.table.Snapshot(), p.table.Cut(), p.o.Format
+	m.Version, m.Table, m.Snapshot, m.Format = manifestVersion, p.o.Table, p.table.Snapshot(), p.o.Format
+	if m.Cut, err = strconv.ParseInt(summary[catalog.KeyCut], 10, 64); err != nil {
+		m.Cut = p.table.Cut() // another engine made the snapshot, or there is none
+	}
 	m.AsOf, m.BusinessDate = summary["millrace.features.as-of"], summary[catalog.KeyBusinessDate]
 	m.SourceCut = cut.Number()
 	if p.o.Where != nil {
@@ -167,7 +171,7 @@ func (p *plan) identify() error {
 	digest := sha256.Sum256(data)
 	p.identity = hex.EncodeToString(digest[:16])
 	if p.name = p.o.Name; p.name == "" {
-		p.name = fmt.Sprintf("%s-cut-%d-%s", p.o.Table, p.table.Cut(), p.identity[:8])
+		p.name = fmt.Sprintf("%s-cut-%d-%s", p.o.Table, p.manifest.Cut, p.identity[:8])
 	}
 	p.manifest.Name, p.manifest.Identity = p.name, p.identity
 	return nil
