@@ -14,11 +14,11 @@ import (
 type flags struct {
 	dir, only, profile string
 	events, inline     int64
-	rounds             int
+	rounds, accounts   int
 }
 
 // tables are what can be measured.
-var tables = map[string]func(context.Context, flags) error{"files": filesTable}
+var tables = map[string]func(context.Context, flags) error{"files": filesTable, "stream": streamTable}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -69,7 +69,8 @@ func parse(name string, args []string) (f flags, err error) {
 	set.StringVar(&f.only, "only", "", "run one engine only")
 	set.StringVar(&f.profile, "profile", "", "write CPU profiles of our engine to files that begin so")
 	set.IntVar(&f.rounds, "rounds", 3, "runs of each engine; the least counts")
-	set.Var(count{&f.events}, "events", "events without inline schema")
+	set.IntVar(&f.accounts, "accounts", 100_000, "accounts of the bank whose life is streamed")
+	set.Var(count{&f.events}, "events", "events; of files, those without inline schema")
 	set.Var(count{&f.inline}, "inline", "events with inline schema")
 	if err := set.Parse(args); err != nil {
 		return f, err

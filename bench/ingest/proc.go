@@ -22,13 +22,14 @@ var peers []byte
 
 // work is what a process of its own shall do.
 type work struct {
-	Do      string `json:"do"`
-	Dir     string `json:"dir"`    // of the events
-	Out     string `json:"out"`    // of what is made of them
-	Inline  bool   `json:"inline"` // schemas in the events
-	Events  int64  `json:"events,omitempty"`
-	Broker  string `json:"broker,omitempty"`
-	Profile string `json:"profile,omitempty"`
+	Do       string `json:"do"`
+	Dir      string `json:"dir"`    // of the events
+	Out      string `json:"out"`    // of what is made of them
+	Inline   bool   `json:"inline"` // schemas in the events
+	Events   int64  `json:"events,omitempty"`
+	Accounts int    `json:"accounts,omitempty"`
+	Broker   string `json:"broker,omitempty"`
+	Profile  string `json:"profile,omitempty"`
 }
 
 // result is what it took.
@@ -81,7 +82,10 @@ func child(ctx context.Context) (err error) {
 	if err := json.NewDecoder(os.Stdin).Decode(&w); err != nil {
 		return err
 	}
-	do := map[string]func(context.Context, work) (result, error){"files": ingestFiles}[w.Do]
+	if w.Do == "backlog" {
+		return holdBacklog(ctx, w)
+	}
+	do := map[string]func(context.Context, work) (result, error){"files": ingestFiles, "stream": ingestStream, "compare": compareStream}[w.Do]
 	if do == nil {
 		return fmt.Errorf("no such work: %q", w.Do)
 	}
