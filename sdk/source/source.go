@@ -56,12 +56,12 @@ type Split struct {
 
 // Counts says what an epoch or split holds.
 type Counts struct {
-	Events       int64 // decoded change events
-	Rejected     int64 // events that could not be decoded
-	Duplicates   int64 // events that the stream had delivered before, dropped
-	Tombstones   int64 // log-compaction markers that follow deletes; bookkeeping
-	Transactions int64 // source transactions completed; 0 where the stream does not tell
-	Bytes        int64 // undecoded bytes
+	Events       int64 `json:"events"`       // decoded change events
+	Rejected     int64 `json:"rejected"`     // events that could not be decoded
+	Duplicates   int64 `json:"duplicates"`   // events that the stream had delivered before, dropped
+	Tombstones   int64 `json:"tombstones"`   // log-compaction markers that follow deletes; bookkeeping
+	Transactions int64 `json:"transactions"` // source transactions completed; 0 where the stream does not tell
+	Bytes        int64 `json:"bytes"`        // undecoded bytes
 }
 
 // Epoch is a bounded step of a stream. An epoch with no splits moves the position only.
