@@ -57,7 +57,7 @@ func bookkeeping(t *testing.T) (file, dir string) {
 {"status":"END","id":"%[1]d:%[1]d","ts_ms":%[2]d,"event_count":4,"data_collections":[{"data_collection":"core.entries","event_count":2},{"data_collection":"core.accounts","event_count":2}]}
 `, n+1, at.UnixMilli()))
 	}
-	line(t, 0, `"events":12`, "ingest", "-p", file, "--until-caught-up")
+	line(t, 0, `"events_total":12`, "ingest", "-p", file, "--until-caught-up", "--in-process")
 	return file, dir
 }
 
@@ -145,7 +145,7 @@ func TestMistakesOfShowExportAndFeatures(t *testing.T) {
 		"keeps no history":                       {"show", "ledger.dead_letters", "--history", "-k", "a=1"},
 		"exclude each other":                     {"show", "ledger.accounts", "--cut", "1", "--as-of", "2026-01-01"},
 		"write a date such as 2026-03-31":        {"show", "ledger.accounts", "--as-of", "yesterday"},
-		"bd-2026-01-01: not found":               {"show", "ledger.accounts", "--as-of", "2026-01-01"},
+		"bd-2026-02-01: not found":               {"show", "ledger.accounts", "--as-of", "2026-02-01"},
 		"nothing":                                {"show", "ledger.accounts", "--where", "nothing = 1"},
 		"parquet or csv":                         {"export", "ledger.accounts", "--format", "xlsx"},
 		"--verify takes no table":                {"export", "ledger.accounts", "--verify", "x"},
