@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -108,6 +109,7 @@ func child(ctx context.Context) (err error) {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
+// profile writes a CPU profile, and beside it one of the heap as it was near its largest.
 func profile(path string) (stop func() error, err error) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -116,10 +118,38 @@ func profile(path string) (stop func() error, err error) {
 	if err := pprof.StartCPUProfile(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	done, heap := make(chan struct{}), make(chan []byte, 1)
+	go func() { heap <- largestHeap(done) }()
 	return func() error {
 		pprof.StopCPUProfile()
-		return f.Close()
+		close(done)
+		return errors.Join(f.Close(), os.WriteFile(path+".heap", <-heap, 0o644))
 	}, nil
+}
+
+// largestHeap looks at the heap now and then.
+func largestHeap(done <-chan struct{}) []byte {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	var most uint64
+	var text bytes.Buffer
+	for {
+		select {
+		case <-done:
+			return text.Bytes()
+		case <-tick.C:
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if m.HeapInuse < most+most/20 {
+			continue
+		}
+		most = m.HeapInuse
+		text.Reset()
+		if pprof.Lookup("heap").WriteTo(&text, 0) != nil {
+			return nil
+		}
+	}
 }
 
 // cpuSeconds is this process's user and system time.

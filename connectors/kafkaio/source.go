@@ -184,6 +184,9 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
 	}
 	s.follow.alive(s.opts.Clock())
 	err := s.plan.Feed(feeds)
+	for _, f := range feeds {
+		clear(f.Records) // each holds on to the whole response that it came in
+	}
 	s.adjust()
 	return n, err
 }
