@@ -46,7 +46,8 @@ On a terminal one line tells how far it is; elsewhere each epoch is a line of JS
 			if err != nil {
 				return err
 			}
-			if p.inProcess || embedded.Supervised() {
+			// A process of its own can only write to this one's own output.
+			if p.inProcess || embedded.Supervised() || c.OutOrStdout() != os.Stdout {
 				return p.work(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 			}
 			return supervise(c.Context(), f, logger(f, c.ErrOrStderr()))
