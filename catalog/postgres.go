@@ -18,6 +18,12 @@ import (
 	"github.com/millrace/millrace/sdk/storage"
 )
 
+// pgEndIdle lets the server end the transaction of a committer that has stopped in the middle of a
+// commit (suspended, or cut off from the network) and holds the locks that all others wait
+// for, after a minute. A limit that the database, the user or the URL sets stays in force.
+const pgEndIdle = `SELECT set_config('idle_in_transaction_session_timeout', '60000', true)
+	WHERE current_setting('idle_in_transaction_session_timeout') = '0'`
+
 // openPostgres opens or makes the catalog in a PostgreSQL database.
 func openPostgres(ctx context.Context, c Config, files *fileStores) (backend, error) {
 	cfg, err := pgx.ParseConfig(c.Catalog)
@@ -30,6 +36,7 @@ func openPostgres(ctx context.Context, c Config, files *fileStores) (backend, er
 		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
 		transient:   pgTransient,
 		columns:     `SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ?`,
+		begun:       pgEndIdle,
 	})
 	if err := b.preparePostgres(ctx, c); err != nil {
 		return nil, errors.Join(pgUsage(c.Catalog, err), db.Close())
@@ -86,7 +93,7 @@ func pgTransient(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		switch {
-		case e.Code == "40001", e.Code == "40P01": // serialization failure, deadlock
+		case e.Code == "40001", e.Code == "40P01", e.Code == "25P03", e.Code == "25P04": // serialization failure, deadlock, idle or long transaction ended
 			return true
 		case len(e.Code) == 5 && (e.Code[:2] == "08" || e.Code[:2] == "53" || e.Code[:2] == "57"): // connection, resources, shutdown
 			return true

@@ -38,6 +38,8 @@ type dialect struct {
 	// transient reports whether trying again may help.
 	transient func(error) bool
 	columns   string // a query with one parameter, the table, for the names of its columns
+	// begun is run at the beginning of a commit's transaction; "": nothing.
+	begun string
 }
 
 // stageWorkers bounds how many metadata files are read or written at once.

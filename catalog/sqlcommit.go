@@ -90,7 +90,12 @@ func (b *sqlBackend) swap(ctx context.Context, next *cutStep, work []staged) err
 func (b *sqlBackend) begin(ctx context.Context) (*sql.Tx, error) {
 	var tx *sql.Tx
 	err := b.retry(ctx, func() (err error) {
-		tx, err = b.db.BeginTx(ctx, nil)
+		if tx, err = b.db.BeginTx(ctx, nil); err != nil || b.dialect.begun == "" {
+			return err
+		}
+		if _, err = tx.ExecContext(ctx, b.dialect.begun); err != nil {
+			_ = tx.Rollback() // the first error is the one to report
+		}
 		return err
 	})
 	return tx, err
