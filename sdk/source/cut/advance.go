@@ -9,7 +9,7 @@ import (
 // describe fills in what a cut holds.
 func (t *Tracker) describe(c *Cut) {
 	n := len(t.shards)
-	c.Next, c.Marks = make([]int64, n), make([]Mark, n)
+	c.Next, c.Marks, c.tails = make([]int64, n), make([]Mark, n), make([]bool, n)
 	t.visit++
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -29,6 +29,7 @@ func (t *Tracker) describe(c *Cut) {
 			c.Next[i] = head.next
 			c.add(i, &head)
 		}
+		c.tails[i] = c.parted
 	}
 }
 
@@ -64,8 +65,55 @@ func (c *Cut) add(shard int, r *run) {
 		c.Ranges[k].Events += n
 		return
 	}
+	c.Ranges = append(c.Ranges, Range{Shard: shard, From: r.first, To: r.next, Events: n, Parted: c.parted})
 	c.parted = false
-	c.Ranges = append(c.Ranges, Range{Shard: shard, From: r.first, To: r.next, Events: n})
+}
+
+// Join makes one cut of cuts that followed one another, the window having been advanced to each but the last. Its ranges are
+// the fewest, as those of one cut are. It ends where the last one ends; what that says of later dates counts.
+func Join(cuts []*Cut) *Cut {
+	if len(cuts) == 1 {
+		return cuts[0]
+	}
+	last := cuts[len(cuts)-1]
+	out := &Cut{Next: last.Next, Marks: last.Marks, Later: last.Later, Closed: last.Closed, tails: make([]bool, len(last.tails))}
+	byShard := make([][]Range, len(last.Next))
+	for _, c := range cuts {
+		out.moved = out.moved || c.Moved()
+		out.Totals.add(c.Totals)
+		if c.FirstAt != 0 {
+			if out.FirstAt == 0 || c.FirstAt < out.FirstAt {
+				out.FirstAt = c.FirstAt
+			}
+			out.LastAt = max(out.LastAt, c.LastAt)
+		}
+		for _, r := range c.Ranges {
+			have := byShard[r.Shard]
+			r.Parted = r.Parted || out.tails[r.Shard]
+			out.tails[r.Shard] = false
+			if k := len(have) - 1; k >= 0 && !r.Parted {
+				have[k].To, have[k].Events = r.To, have[k].Events+r.Events
+				continue
+			}
+			byShard[r.Shard] = append(have, r)
+		}
+		for i, t := range c.tails {
+			out.tails[i] = out.tails[i] || t
+		}
+	}
+	for _, ranges := range byShard {
+		out.Ranges = append(out.Ranges, ranges...)
+	}
+	return out
+}
+
+func (t *Totals) add(o Totals) {
+	t.Events += o.Events
+	t.Rejected += o.Rejected
+	t.Duplicates += o.Duplicates
+	t.Tombstones += o.Tombstones
+	t.Transactions += o.Transactions
+	t.Bytes += o.Bytes
 }
 
 // Position is the cut's end as a position of the stream: Next and Marks of every shard.

@@ -15,6 +15,8 @@ type Range struct {
 	Shard    int
 	From, To int64
 	Events   int64 // events and rejects
+	// Parted says that a duplicate lies between the range and the one before it in the shard, or the cut's start.
+	Parted bool
 }
 
 // Totals says what a cut holds. Its fields are those of source.Counts.
@@ -43,7 +45,9 @@ type Cut struct {
 	take []int   // whole runs taken of each shard's window
 	part []int64 // events taken of the run behind them
 
-	parted bool // a duplicate lies behind the last range
+	parted bool   // a duplicate lies behind the last range
+	tails  []bool // by shard: a duplicate lies behind its last range
+	moved  bool   // of joined cuts: one of them was past its window's start
 }
 
 // Moved reports whether the cut is past the window's start in any shard.
@@ -53,7 +57,7 @@ func (c *Cut) Moved() bool {
 			return true
 		}
 	}
-	return false
+	return c.moved
 }
 
 // Cut finds the largest consistent cut of what the tracker was told of, within

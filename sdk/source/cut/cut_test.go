@@ -79,6 +79,7 @@ func wholeOnce(t *rapid.T, h *history, markers bool) {
 	l := &ledger{h: h, got: map[string]int{}, epoch: map[int]int{}}
 	arrived := make([]int64, len(h.logs))
 	now := time.UnixMicro(1_000_000)
+	var parts []*Cut // not yet joined
 	step := func(reopen bool) bool {
 		lim := Limits{Events: rapid.Int64Range(0, 5).Draw(t, "limit"), Bytes: rapid.Int64Range(0, 900).Draw(t, "bytes")}
 		if tr.WantSample() {
@@ -90,9 +91,15 @@ func wholeOnce(t *rapid.T, h *history, markers bool) {
 		}
 		c := tr.Cut(lim)
 		checkLimit(t, h, c, lim)
-		l.add(t, c)
 		tr.Advance(c)
 		fmt.Fprintf(&trail, "arrived %v cut %v\n", arrived, c.Next)
+		if parts = append(parts, c); rapid.IntRange(0, 2).Draw(t, "more parts") > 0 {
+			return c.Moved()
+		}
+		joined := Join(parts)
+		checkFewest(t, h, joined)
+		l.add(t, joined)
+		parts = nil
 		if reopen && rapid.IntRange(0, 7).Draw(t, "reopen") == 0 {
 			tr = h.tracker(o, c.Next, c.Marks)
 			tr.Tick(now)
@@ -125,6 +132,9 @@ func wholeOnce(t *rapid.T, h *history, markers bool) {
 			quiet = 0
 		}
 	}
+	if len(parts) > 0 {
+		l.add(t, Join(parts))
+	}
 	if !maps.Equal(l.got, h.want) {
 		oldest, stuck := tr.Oldest()
 		t.Fatalf("missing %v, too many %v, stuck %v %+v%v", minus(h.want, l.got), minus(l.got, h.want), stuck, oldest, h)
@@ -155,6 +165,20 @@ func checkLimit(t *rapid.T, h *history, c *Cut, lim Limits) {
 	})
 	if len(txs) > 1 && !again {
 		t.Fatalf("limit of %d events: %d events of %d transactions", lim.Events, c.Totals.Events, len(txs))
+	}
+}
+
+// checkFewest: two ranges of a shard have a duplicate between them.
+func checkFewest(t *rapid.T, h *history, c *Cut) {
+	for i := 1; i < len(c.Ranges); i++ {
+		a, b := c.Ranges[i-1], c.Ranges[i]
+		if a.Shard != b.Shard {
+			continue
+		}
+		between := h.logs[a.Shard][a.To:b.From]
+		if !slices.ContainsFunc(between, func(r record) bool { return r.again }) {
+			t.Fatalf("shard %d is parted between %d and %d for nothing", a.Shard, a.To, b.From)
+		}
 	}
 }
 

@@ -39,9 +39,9 @@ func (d *dates) next() int64 {
 	return cut.NextDate(d.open, d.zone)
 }
 
-// cut finds the largest cut of the open date. Once that is over and all taken, the next one is opened.
-func (p *Planner) cut(lim source.Limits) *cut.Cut {
-	d, l := &p.dates, cut.Limits{Events: lim.MaxEvents, Bytes: lim.MaxBytes}
+// cut finds the largest cut of the open date. Once that is over and all taken, the next one is opened, but not within an epoch.
+func (p *Planner) cut(l cut.Limits) *cut.Cut {
+	d := &p.dates
 	if d.zone == nil {
 		return p.track.Cut(l)
 	}
@@ -50,7 +50,7 @@ func (p *Planner) cut(lim source.Limits) *cut.Cut {
 		c := p.track.Cut(l)
 		d.left = c.Later != 0
 		d.more = d.left && (c.Moved() || c.Closed)
-		if c.Moved() || !c.Closed {
+		if c.Moved() || !c.Closed || len(p.pieces.cuts) > 0 {
 			return c
 		}
 		d.open = d.dateOf(c.Later)

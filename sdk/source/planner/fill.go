@@ -24,6 +24,9 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 		if err := ctx.Err(); err != nil {
 			return source.Epoch{}, err
 		}
+		if p.dates.more && len(p.pieces.cuts) == 0 || p.track.Pending() >= p.pieces.tryAt {
+			p.collect(lim)
+		}
 		left := deadline.Sub(p.opts.Clock())
 		if left <= 0 || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt || p.dates.more {
 			e, err := p.Take(lim)

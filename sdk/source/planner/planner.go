@@ -77,6 +77,7 @@ type Planner struct {
 	scan   markerScanner
 	counts []cut.Count // scratch of markers
 	dates  dates
+	pieces pieces
 	last   atomic.Int64 // latest time stamp of an event, microseconds
 }
 
@@ -94,7 +95,8 @@ func New(stream string, from change.Position, o Options) *Planner {
 	o.defaults()
 	p := &Planner{
 		stream: stream, opts: o, from: from.Clone(), byName: map[string]int{}, cache: newCache(o.MemoryBudget),
-		track: cut.New(cut.Options{Markers: o.Markers, Grace: o.Grace}),
+		track:  cut.New(cut.Options{Markers: o.Markers, Grace: o.Grace}),
+		pieces: pieces{tryAt: collectFrom, least: collectFrom},
 	}
 	p.dates.resume(from.Marks)
 	return p
@@ -142,16 +144,22 @@ func (p *Planner) ShardAt(n int) Shard { return p.shards[n].Shard }
 func (p *Planner) Fed(n int) int64 { return p.track.Read(n) }
 
 // Ready is about how many events could be planned now.
-func (p *Planner) Ready() int64 { return p.track.Ready() }
+func (p *Planner) Ready() int64 { return p.pieces.events + p.track.Ready() }
 
 // Pending is how many events were fed and not planned, and Bytes the size of their records.
-func (p *Planner) Pending() int64 { return p.track.Pending() }
+func (p *Planner) Pending() int64 { return p.pieces.events + p.track.Pending() }
 
 // Bytes is the undecoded size of what was fed and not planned.
-func (p *Planner) Bytes() int64 { return p.track.Bytes() }
+func (p *Planner) Bytes() int64 { return p.pieces.bytes + p.track.Bytes() }
 
 // ShardBytes is the undecoded size of what was fed of shard n and not planned.
-func (p *Planner) ShardBytes(n int) int64 { return p.track.ShardBytes(n) }
+func (p *Planner) ShardBytes(n int) int64 {
+	bytes := p.track.ShardBytes(n)
+	if n < len(p.pieces.shard) {
+		bytes += p.pieces.shard[n]
+	}
+	return bytes
+}
 
 // Feed is what arrived of one shard.
 type Feed struct {
@@ -254,7 +262,8 @@ func (p *Planner) Sampled(ends []int64) {
 }
 
 // Take ends an epoch: the largest that limits allow. It is empty where nothing
-// complete was fed; its To may be past its From even then. The next epoch starts from its To.
+// complete was fed; its To may be past its From even then. The next epoch starts from its To. Limits lower than those of a Fill
+// that was cut short do not apply to what it has gathered.
 func (p *Planner) Take(lim source.Limits) (source.Epoch, error) {
 	p.track.Tick(p.opts.Clock())
 	for _, s := range p.shards {
@@ -262,14 +271,13 @@ func (p *Planner) Take(lim source.Limits) (source.Epoch, error) {
 			return source.Epoch{}, err
 		}
 	}
-	c := p.cut(lim)
+	c := p.finish(lim)
 	if len(c.Ranges) == 0 {
 		if err := p.hindrance(); err != nil && !c.Moved() {
 			return source.Epoch{}, err
 		}
 	}
 	e := p.epoch(c)
-	p.track.Advance(c)
 	p.from = e.To.Clone()
 	return e, nil
 }
