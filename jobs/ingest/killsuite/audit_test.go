@@ -144,6 +144,9 @@ func (a *audit) advance(c catalog.CutInfo) error {
 	slices.SortFunc(events, func(x, y event) int { return x.seq - y.seq })
 	totals := map[string]*catalog.Totals{}
 	for _, e := range events {
+		if e.table != "" && e.date != c.BusinessDate {
+			return fmt.Errorf("it is of the business date %s, but holds transaction %d of %s", c.BusinessDate, e.tx, e.date)
+		}
 		a.apply(e, totals)
 	}
 	for tx, n := range a.open {

@@ -3,6 +3,7 @@ package killsuite
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace/catalog/changelog"
 	"github.com/millrace/millrace/internal/ledgergen"
@@ -13,6 +14,7 @@ import (
 type event struct {
 	seq    int // in the order of the source's log
 	tx     int
+	date   string // of the transaction's commit, UTC
 	table  string // "" for a malformed message
 	op     change.Op
 	key    int64
@@ -67,7 +69,7 @@ func (b *book) next(tx ledgergen.Tx, messages []ledgergen.Message) []pending {
 func (b *book) data(tx ledgergen.Tx, i int) *event {
 	ev := tx.Events[i]
 	columns := columnsOf(ev.Table)
-	e := &event{tx: len(b.txs) - 1, table: ev.Table, op: ev.Op, key: ev.Row().Key()}
+	e := &event{tx: len(b.txs) - 1, date: time.UnixMicro(tx.At).UTC().Format(time.DateOnly), table: ev.Table, op: ev.Op, key: ev.Row().Key()}
 	if ev.After != nil {
 		e.state = newRow(columns, ledgergen.Values(ev.After))
 	}

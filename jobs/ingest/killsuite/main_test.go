@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/millrace/millrace/sdk/fault"
 )
 
 // childEnv makes the test binary a life: a process of its own that can be killed.
@@ -19,7 +21,11 @@ var (
 func TestMain(m *testing.M) {
 	if text := os.Getenv(childEnv); text != "" {
 		if err := runWorker(text); err != nil {
-			fmt.Fprintln(os.Stderr, "the life ended with an error:", err)
+			what := "the life ended with an error"
+			if fault.IsRetryable(err) {
+				what += " that may pass"
+			}
+			fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
 			os.Exit(1)
 		}
 		os.Exit(0)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -52,7 +53,12 @@ func (p *points) reach(name string) {
 	switch {
 	case i < 0:
 	case p.job.Acts[i].Stop:
+		// The kernel stops a process at any of its threads first: this one waits, so that it does not go on until then.
+		woken := make(chan os.Signal, 1)
+		signal.Notify(woken, syscall.SIGCONT)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) // it cannot fail for oneself
+		<-woken
+		signal.Stop(woken)
 	default:
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}

@@ -185,7 +185,7 @@ const grace = 50 * time.Millisecond
 
 // tryTimeout is how long a request to S3 may be silent. It is far above what an honest
 // request takes, since a try that is given up in vain costs only time.
-const tryTimeout = 5 * time.Second
+const tryTimeout = 1500 * time.Millisecond
 
 // stores opens storage whose operations on the lake are points, if p is not nil.
 func (j *job) stores(p *points) storage.Opener {

@@ -56,10 +56,12 @@ func (s setup) String() string {
 // world is a bank, its stream and a lake.
 type world struct {
 	t     testing.TB
+	setup setup
 	seed  uint64
-	rnd   *rand.Rand // of the source only, so that what it sends does not depend on the lives
-	job   job        // of a life that nothing happens to
-	proxy *faults.Proxy
+	rnd   *rand.Rand            // of the source only, so that what it sends does not depend on the lives
+	job   job                   // of a life that nothing happens to
+	proxy *faults.Proxy         // nil without S3
+	pg    *faults.PostgresProxy // nil without PostgreSQL
 	s3    *s3gateway.Gateway
 	root  string // of the gateway
 
@@ -80,7 +82,7 @@ type world struct {
 // newWorld builds a world. Everything in it ends with the test.
 func newWorld(t testing.TB, seed uint64, s setup) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 0x776f726c64)), book: newBook()}
+	w := &world{t: t, setup: s, seed: seed, rnd: rand.New(rand.NewPCG(seed, 0x776f726c64)), book: newBook()}
 	w.stats.start = time.Now()
 	w.openBank()
 	w.openLake(s)
@@ -117,10 +119,12 @@ func (w *world) check(err error) {
 func (w *world) openLake(s setup) {
 	dir := w.t.TempDir()
 	w.job.Catalog, w.job.Warehouse = "sqlite://"+filepath.Join(dir, "catalog.db"), "file://"+filepath.Join(dir, "warehouse")
+	direct := w.job.Catalog
 	if s.postgres != nil {
-		w.job.Catalog = s.postgres.NewDatabase(w.t)
+		direct = s.postgres.NewDatabase(w.t)
+		w.proxyPostgres(direct)
 	}
-	cfg := catalog.Config{Catalog: w.job.Catalog, Storage: storage.Resolver{"file": localio.Opener(localio.Options{})}.Open, Logger: slog.New(slog.DiscardHandler)}
+	cfg := catalog.Config{Catalog: direct, Storage: storage.Resolver{"file": localio.Opener(localio.Options{})}.Open, Logger: slog.New(slog.DiscardHandler)}
 	if s.s3 {
 		w.root, w.job.Warehouse = filepath.Join(dir, "s3"), "s3://lake/warehouse"
 		w.serveS3("", secretKey)
@@ -137,6 +141,21 @@ func (w *world) openLake(s setup) {
 	w.check(err)
 	w.t.Cleanup(func() { w.check(lake.Close()) })
 	w.audit = newAudit(lake, w.book)
+}
+
+// proxyPostgres lets the lives reach a database through a proxy. A session that holds a
+// transaction open and does nothing, as a stopped process does, is ended by the server.
+func (w *world) proxyPostgres(direct string) {
+	u, err := url.Parse(direct)
+	w.check(err)
+	w.pg, err = faults.StartPostgresProxy(u.Host, w.seed)
+	w.check(err)
+	w.t.Cleanup(func() { w.check(w.pg.Close()) })
+	u.Host = w.pg.Addr()
+	q := u.Query()
+	q.Set("idle_in_transaction_session_timeout", "1000") // milliseconds
+	u.RawQuery = q.Encode()
+	w.job.Catalog = u.String()
 }
 
 // serveS3 starts the S3 service, at an address if one is given.
