@@ -1,3 +1,5 @@
+// Code generated from to15.go by TestFrom15IsTo15TurnedRound; DO NOT EDIT.
+
 package arrow15
 
 import (
@@ -5,48 +7,12 @@ import (
 
 	v18 "github.com/apache/arrow-go/v18/arrow"
 	array18 "github.com/apache/arrow-go/v18/arrow/array"
+	endian18 "github.com/apache/arrow-go/v18/arrow/endian"
 	memory18 "github.com/apache/arrow-go/v18/arrow/memory"
 	v15 "github.com/apache/arrow/go/v15/arrow"
-	memory15 "github.com/apache/arrow/go/v15/arrow/memory"
-
-	endian18 "github.com/apache/arrow-go/v18/arrow/endian"
 	endian15 "github.com/apache/arrow/go/v15/arrow/endian"
-	"github.com/millrace/millrace/sdk/fault"
+	memory15 "github.com/apache/arrow/go/v15/arrow/memory"
 )
-
-// FromV15 is the batch rec, made by code that uses arrow/go/v15, over the same memory. Release it
-// when done. It fails with ErrUnsupported.
-func FromV15(rec v15.Record) (v18.RecordBatch, error) {
-	schema, err := SchemaFromV15(rec.Schema())
-	if err != nil {
-		return nil, err
-	}
-	cols := make([]v18.Array, rec.NumCols())
-	for i, c := range rec.Columns() {
-		data := data18(c.Data(), schema.Field(i).Type)
-		cols[i] = array18.MakeFromData(data)
-		data.Release()
-	}
-	out := array18.NewRecordBatch(schema, cols, rec.NumRows())
-	for _, c := range cols {
-		c.Release()
-	}
-	return out, nil
-}
-
-// SchemaFromV15 is the schema s, made by code that uses arrow/go/v15. It fails with ErrUnsupported.
-func SchemaFromV15(s *v15.Schema) (*v18.Schema, error) {
-	fields := make([]v18.Field, s.NumFields())
-	for i := range fields {
-		f, err := field18(s.Field(i))
-		if err != nil {
-			return nil, fault.Usagef("column %s: %w", s.Field(i).Name, err)
-		}
-		fields[i] = f
-	}
-	meta := metadata18(s.Metadata())
-	return v18.NewSchemaWithEndian(fields, &meta, order18(s)), nil
-}
 
 func metadata18(m v15.Metadata) v18.Metadata {
 	return v18.NewMetadata(m.Keys(), m.Values())

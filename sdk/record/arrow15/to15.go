@@ -4,49 +4,13 @@ import (
 	"fmt"
 
 	v18 "github.com/apache/arrow-go/v18/arrow"
+	endian18 "github.com/apache/arrow-go/v18/arrow/endian"
 	memory18 "github.com/apache/arrow-go/v18/arrow/memory"
 	v15 "github.com/apache/arrow/go/v15/arrow"
 	array15 "github.com/apache/arrow/go/v15/arrow/array"
-	memory15 "github.com/apache/arrow/go/v15/arrow/memory"
-
-	endian18 "github.com/apache/arrow-go/v18/arrow/endian"
 	endian15 "github.com/apache/arrow/go/v15/arrow/endian"
-	"github.com/millrace/millrace/sdk/fault"
+	memory15 "github.com/apache/arrow/go/v15/arrow/memory"
 )
-
-// ToV15 is the batch rec for code that uses arrow/go/v15, over the same memory. Release it when done.
-// It fails with ErrUnsupported.
-func ToV15(rec v18.RecordBatch) (v15.Record, error) {
-	schema, err := SchemaToV15(rec.Schema())
-	if err != nil {
-		return nil, err
-	}
-	cols := make([]v15.Array, rec.NumCols())
-	for i, c := range rec.Columns() {
-		data := data15(c.Data(), schema.Field(i).Type)
-		cols[i] = array15.MakeFromData(data)
-		data.Release()
-	}
-	out := array15.NewRecord(schema, cols, rec.NumRows())
-	for _, c := range cols {
-		c.Release()
-	}
-	return out, nil
-}
-
-// SchemaToV15 is the schema s for code that uses arrow/go/v15. It fails with ErrUnsupported.
-func SchemaToV15(s *v18.Schema) (*v15.Schema, error) {
-	fields := make([]v15.Field, s.NumFields())
-	for i := range fields {
-		f, err := field15(s.Field(i))
-		if err != nil {
-			return nil, fault.Usagef("column %s: %w", s.Field(i).Name, err)
-		}
-		fields[i] = f
-	}
-	meta := metadata15(s.Metadata())
-	return v15.NewSchemaWithEndian(fields, &meta, order15(s)), nil
-}
 
 func metadata15(m v18.Metadata) v15.Metadata {
 	return v15.NewMetadata(m.Keys(), m.Values())
