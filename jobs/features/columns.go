@@ -2,6 +2,7 @@ package features
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,6 +19,9 @@ type key struct {
 }
 
 func (k key) compare(o key) int { return cmp.Or(cmp.Compare(k.n, o.n), cmp.Compare(k.s, o.s)) }
+
+// clone is the key in memory of its own: that of a batch does not outlive it.
+func (k key) clone() key { return key{k.n, strings.Clone(k.s)} }
 
 // text is the key for messages.
 func (k key) text(dt arrow.DataType) string {

@@ -2,6 +2,7 @@ package features
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -25,6 +26,8 @@ type engine struct {
 	next     int    // of asOf
 	asked    bool
 	lastAsk  int64
+
+	currencies map[string]string
 }
 
 // see makes sure that the engine stands at an account.
@@ -36,7 +39,7 @@ func (e *engine) see(k key) error {
 		return err
 	}
 	e.walk.Reset()
-	e.open, e.cur, e.listed, e.currency, e.next, e.asked, e.moved = true, k, false, "", 0, false, false
+	e.open, e.cur, e.listed, e.currency, e.next, e.asked, e.moved = true, k.clone(), false, "", 0, false, false
 	return nil
 }
 
@@ -54,11 +57,24 @@ func (e *engine) in(currency string) error {
 	switch {
 	case currency == "" || currency == e.currency:
 	case e.currency == "":
-		e.currency = currency
+		e.currency = e.intern(currency)
 	default:
 		return fault.Usagef("account %s has amounts in %s and in %s: features need one currency an account", e.cur.text(e.account), e.currency, currency)
 	}
 	return nil
+}
+
+// intern is a currency in memory of its own.
+func (e *engine) intern(currency string) string {
+	if own, ok := e.currencies[currency]; ok {
+		return own
+	}
+	if e.currencies == nil {
+		e.currencies = map[string]string{}
+	}
+	own := strings.Clone(currency)
+	e.currencies[own] = own
+	return own
 }
 
 // move takes an entry in.

@@ -411,3 +411,22 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseAsOf(f *testing.F) {
+	for _, seed := range []string{"2026-03-31", "2026-03-31T12:00:00Z", "2026-02-30", "", "9999-12-31", "2026-03-31T12:00:00.123456789+02:00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		at, err := features.ParseAsOf(text, time.UTC)
+		if err != nil {
+			if fault.Of(err) != fault.Usage {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		again, err := features.ParseAsOf(at.Format(time.RFC3339Nano), time.UTC)
+		if err == nil && !again.Equal(at) {
+			t.Errorf("%q: %s and %s", text, at, again)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -43,10 +44,12 @@ func (p *Plan) loadRoster(ctx context.Context, buckets int) (*roster, error) {
 			of, keyAt := dataset.BucketNumbers(b.Column(0), buckets, nil), keys(b.Column(0))
 			for i, n := range of {
 				ccy := currencyAt(b, 1, i)
-				if _, ok := currencies[ccy]; !ok {
-					currencies[ccy] = ccy
+				own, ok := currencies[ccy]
+				if !ok {
+					own = strings.Clone(ccy)
+					currencies[own] = own
 				}
-				r.accounts[n] = append(r.accounts[n], member{keyAt(i), currencies[ccy]})
+				r.accounts[n] = append(r.accounts[n], member{keyAt(i).clone(), own})
 			}
 			return nil
 		})
@@ -75,7 +78,7 @@ func (p *Plan) loadAsks(ctx context.Context, r *roster, buckets int) error {
 		of, keyAt := dataset.BucketNumbers(b.Column(0), buckets, nil), keys(b.Column(0))
 		at := micros(nil, b.Column(1), dayClose, p.o.Zone)
 		for i, n := range of {
-			r.asks[n] = append(r.asks[n], ask{keyAt(i), at[i]})
+			r.asks[n] = append(r.asks[n], ask{keyAt(i).clone(), at[i]})
 		}
 		return nil
 	})
