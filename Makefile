@@ -18,6 +18,15 @@ build: ## compile bin/millrace
 demo: build ## run the main job on a generated bank, from change stream to features
 	bin/millrace demo --dir out/demo
 
+.PHONY: berka
+berka: build ## take a real bank's ledger through ingest, proofs and features
+	rm -rf out/berka
+	$(GO) run ./examples/berka stream --dir out/berka
+	bin/millrace ingest --project out/berka/millrace.yaml --until-caught-up
+	$(GO) run ./examples/berka balances --dir out/berka
+	$(GO) run ./examples/berka orders --dir out/berka
+	$(GO) run ./examples/berka loans --dir out/berka
+
 .PHONY: test
 test: ## install what the tests need, and run them all
 	bash internal/scripts/test.sh
