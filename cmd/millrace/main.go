@@ -39,7 +39,11 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := execute(ctx, root)
+	return conclude(execute(ctx, root), errs)
+}
+
+// conclude says what went wrong, if anything did, and gives the exit code for it.
+func conclude(err error, errs io.Writer) int {
 	if err == nil {
 		return 0
 	}

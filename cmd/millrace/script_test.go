@@ -40,8 +40,12 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"shows":    shows,
 			"truncate": truncate,
-			"postgres": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], postgres().NewDatabase(t)) },
-			"rest":     func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], startREST(ts)) },
+			"postgres": func(ts *testscript.TestScript, _ bool, args []string) {
+				url := postgres().NewDatabase(t)
+				ts.Setenv(args[0], url)
+				ts.Setenv(args[0]+"_GONE", strings.Replace(url, "?", "_gone?", 1))
+			},
+			"rest": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], startREST(ts)) },
 		},
 		RequireExplicitExec: true,
 	})

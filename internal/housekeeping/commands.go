@@ -109,10 +109,18 @@ var (
 	filePath = regexp.MustCompile(`^(cmd|sdk|connectors|catalog|runners|jobs|examples|internal|docs|bench)/[A-Za-z0-9_./-]+$`)
 )
 
-// DocNames: a test or a file that a document names in inline code exists.
+// testPlace is a test that a document names with its folder, or several of one folder.
+var testPlace = regexp.MustCompile("((?:`[A-Z][A-Za-z0-9_]*`(?:, | and ))*`[A-Z][A-Za-z0-9_]*`) in `([a-z][a-z0-9_/]*)`")
+
+// DocNames: a test or a file that a document names in inline code exists, and where it says.
 func DocNames(t *Tree) []Finding {
 	var out []Finding
 	for doc := range t.Documents {
+		for i, line := range strings.Split(doc.Data, "\n") {
+			for _, m := range testPlace.FindAllStringSubmatch(line, -1) {
+				out = append(out, t.misplaced(Span{doc.Path, i + 1, m[1]}, m[2])...)
+			}
+		}
 		_, spans, _ := doc.Blocks()
 		for _, s := range spans {
 			switch {
@@ -121,6 +129,18 @@ func DocNames(t *Tree) []Finding {
 			case filePath.MatchString(s.Text) && !t.holds(strings.TrimSuffix(s.Text, "/")):
 				out = append(out, Finding{s.Path, s.Line, "there is no file or folder " + s.Text})
 			}
+		}
+	}
+	return out
+}
+
+// misplaced are the tests among the names of a span that its folder does not have.
+func (t *Tree) misplaced(names Span, dir string) []Finding {
+	var out []Finding
+	for _, m := range inline.FindAllStringSubmatch(names.Text, -1) {
+		here := slices.ContainsFunc(t.Packages, func(p *Package) bool { return p.Dir == dir && hasTest(p, m[1]) })
+		if testName.MatchString(m[1]) && t.declares(m[1]) && !here {
+			out = append(out, Finding{names.Path, names.Line, m[1] + " is not in " + dir})
 		}
 	}
 	return out

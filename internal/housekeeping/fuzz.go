@@ -18,6 +18,8 @@ var decoders = map[string][]string{
 	"connectors/kafkaio":            {"FuzzSplitShard"},
 	"internal/project":              {"FuzzParse"},
 	"internal/strictyaml":           {"FuzzDecode"},
+	"jobs/export":                   {"FuzzManifest"},
+	"jobs/features":                 {"FuzzParseAsOf"},
 	"runners/embedded":              {"FuzzParsePolicy"},
 	"sdk/change":                    {"FuzzParsePosition"},
 	"sdk/dataset":                   {"FuzzDescriptors", "FuzzParseFailure"},

@@ -15,7 +15,7 @@ func Sizes(t *Tree, lines, body int) []Finding {
 	}
 	var all []sized
 	for _, f := range t.Source {
-		if n := t.Fset.Position(f.FileEnd).Line - 1; n > lines {
+		if n := t.Fset.Position(f.FileEnd).Line; n > lines {
 			all = append(all, sized{n, Finding{f.Path, 0, fmt.Sprintf("%d lines", n)}})
 		}
 		for _, d := range f.Decls {

@@ -20,7 +20,7 @@ func FromProject(ctx context.Context, f *project.File, log *slog.Logger) (o Opti
 		return o, err
 	}
 	if o.Lake, err = f.OpenLake(ctx, false, log); err != nil {
-		return o, fmt.Errorf("open lake: %w", err)
+		return o, err
 	}
 	if o.Source, err = f.OpenSource(ctx, log); err != nil {
 		_ = o.Lake.Close() // the source's error matters more
