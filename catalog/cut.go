@@ -29,6 +29,7 @@ type Table struct {
 	lake   *Lake
 	name   string
 	cut    int64
+	file   string // of the metadata
 	meta   table.Metadata
 	snap   *table.Snapshot // nil: the table held nothing yet
 	schema *iceberg.Schema
@@ -59,7 +60,7 @@ func (l *Lake) cutAt(st state, at At) (*Cut, error) {
 			c.gone[name] = fmt.Errorf("table %s: %w", name, err)
 			continue
 		}
-		t := &Table{lake: l, name: name, cut: number, meta: h.meta, snap: snap, schema: h.meta.CurrentSchema()}
+		t := &Table{lake: l, name: name, cut: number, file: h.location, meta: h.meta, snap: snap, schema: h.meta.CurrentSchema()}
 		if cur := h.meta.CurrentSnapshot(); snap != nil && (cur == nil || cur.SnapshotID != snap.SnapshotID) {
 			t.schema = schemaOf(h.meta, snap)
 		}
@@ -286,6 +287,11 @@ func (t *Table) Cut() int64 { return t.cut }
 
 // Location is the folder of the table's files. Data files belong below its data/.
 func (t *Table) Location() string { return t.meta.Location() }
+
+// MetadataFile is the location of the table's Iceberg metadata as the catalog had it when the
+// cut was taken: what an engine without a catalog opens. Its current snapshot is the
+// latest one, also where the cut is an earlier one (see Snapshot).
+func (t *Table) MetadataFile() string { return t.file }
 
 // Schema is the table's schema at the cut, with field ids (FieldIDKey) and the columns' own metadata.
 func (t *Table) Schema() (*arrow.Schema, error) { return arrowSchema(t.schema, t.meta.Properties()) }

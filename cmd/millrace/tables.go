@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,7 @@ type tableLine struct {
 	Rows     int64  `json:"rows"`
 	Cut      int64  `json:"cut"` // the last one that changed the table
 	Snapshot int64  `json:"snapshot"`
+	Metadata string `json:"metadata"` // location of the Iceberg metadata, for engines without a catalog
 }
 
 type tableList struct {
@@ -112,7 +114,11 @@ func listTables(ctx context.Context, lake *catalog.Lake) (tableList, error) {
 		if err != nil {
 			return tableList{}, err
 		}
-		list.Tables = append(list.Tables, tableLine{name, string(spec.Kind), t.Rows(), t.Cut(), t.Snapshot()})
+		changed, err := changedBy(t)
+		if err != nil {
+			return tableList{}, err
+		}
+		list.Tables = append(list.Tables, tableLine{name, string(spec.Kind), t.Rows(), changed, t.Snapshot(), t.MetadataFile()})
 	}
 	cuts, err := lake.Cuts(ctx)
 	if err != nil {
@@ -126,6 +132,19 @@ func listTables(ctx context.Context, lake *catalog.Lake) (tableList, error) {
 		list.Cuts = append(list.Cuts, line)
 	}
 	return list, nil
+}
+
+// changedBy is the cut that a table's snapshot came with; 0 for a table that holds nothing yet.
+func changedBy(t *catalog.Table) (int64, error) {
+	text := t.Summary()[catalog.KeyCut]
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("table %s: snapshot %d: its cut %q is not a number", t.Name(), t.Snapshot(), text)
+	}
+	return n, nil
 }
 
 func printTables(w io.Writer, list tableList) error {

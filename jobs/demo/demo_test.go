@@ -3,6 +3,7 @@ package demo_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,20 +13,30 @@ import (
 	"github.com/millrace/millrace/jobs/demo"
 )
 
-// binary builds the program that the demo runs its ingest with.
-func binary(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "millrace")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/millrace/millrace/cmd/millrace").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
+// built is the program that the demo runs its parts with.
+var built string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "millrace-demo")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		built = filepath.Join(dir, "millrace")
+		if out, err := exec.Command("go", "build", "-o", built, "github.com/millrace/millrace/cmd/millrace").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build millrace: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
 }
 
 // The demo compares source and lake row by row, and proves every cut, itself: an error is a difference.
 func TestDemoSurvivesItsKill(t *testing.T) {
 	t.Parallel()
-	bin, dir := binary(t), filepath.Join(t.TempDir(), "demo")
+	bin, dir := built, filepath.Join(t.TempDir(), "demo")
 	var out bytes.Buffer
 	s, err := demo.Run(t.Context(), demo.Options{Dir: dir, Binary: bin, Seed: 3, Accounts: 200, Days: 12, Out: &out})
 	if err != nil {
@@ -37,6 +48,9 @@ func TestDemoSurvivesItsKill(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "summary.json")); err != nil {
 		t.Error(err)
 	}
+	if n := s.Night; n.Proof.Checked.Matched == 0 || n.Features.Rows == 0 || n.Export.Manifest.Rows != n.Features.Rows || n.Account["balance"] == nil {
+		t.Errorf("the night found %+v", n)
+	}
 	verb(t, bin, 0, "verify", "--dir", dir)
 	var list struct {
 		Cut    int64
@@ -45,7 +59,7 @@ func TestDemoSurvivesItsKill(t *testing.T) {
 			Rows  int64
 		}
 	}
-	if err := json.Unmarshal(verb(t, bin, 0, "tables", "--dir", dir, "--json"), &list); err != nil || list.Cut == 0 || len(list.Tables) != 13 {
+	if err := json.Unmarshal(verb(t, bin, 0, "tables", "--dir", dir, "--json"), &list); err != nil || list.Cut == 0 || len(list.Tables) != 16 {
 		t.Fatalf("%v: %+v", err, list)
 	}
 	readersAgree(t, bin, dir)
@@ -66,7 +80,7 @@ func verb(t *testing.T, bin string, code int, args ...string) []byte {
 
 func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 	t.Parallel()
-	bin, dir := binary(t), t.TempDir()
+	bin, dir := built, t.TempDir()
 	full := filepath.Join(dir, "full")
 	if err := os.MkdirAll(filepath.Join(full, "mine"), 0o755); err != nil {
 		t.Fatal(err)

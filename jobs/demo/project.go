@@ -45,8 +45,27 @@ ingest:
 			b.WriteString("      append_only: true\n")
 		}
 	}
+	b.WriteString(nightly)
 	return b.String()
 }
+
+// nightly are the sections of the verbs that a night runs.
+const nightly = `reconcile:
+  statement: # card payments against what the card scheme says
+    file: ` + statementName + `
+    table: ledger.entries
+    lookup: {table: ledger.transactions, on: [transaction_id], columns: [reference]}
+    where: channel = 'card' and amount < 0
+    key: [reference]
+    date: value_date
+    columns: {value_date: settled_on} # as the file names it
+    tolerance: "0.01"
+    days: 3
+    show: [account_id, booked_at]
+    show_file: [account_id]
+  balances: {stated: {}} # accounts' balances against their entries, by day
+  source: true # the stream, read again, against the lake
+`
 
 func typeText(t arrow.DataType) string {
 	switch t := t.(type) {

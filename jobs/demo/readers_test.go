@@ -32,7 +32,7 @@ func readersAgree(t *testing.T, bin, dir string) {
 		t.Fatalf("lake serve said nothing: %v", err)
 	}
 	endpoint := strings.TrimSpace(strings.TrimPrefix(line, "serving "))
-	py := exec.CommandContext(t.Context(), strings.TrimSpace(string(out)), "testdata/readers.py", filepath.Join(dir, "catalog.db"), endpoint, "reader-key", "reader-secret")
+	py := exec.CommandContext(t.Context(), strings.TrimSpace(string(out)), "testdata/readers.py", filepath.Join(dir, "catalog.db"), endpoint, "reader-key", "reader-secret", filepath.Join(dir, "look.sql"))
 	py.Stdin = bytes.NewReader(verb(t, bin, 0, "tables", "--dir", dir, "--json"))
 	said, err := py.CombinedOutput()
 	if err != nil {

@@ -40,6 +40,7 @@ type Summary struct {
 	Cuts       int              `json:"cuts_proved"`
 	Findings   []verify.Finding `json:"findings"`
 	Quarantine int64            `json:"quarantined"`
+	Night      night            `json:"night"`
 	Seconds    int64            `json:"seconds"`
 }
 
@@ -70,6 +71,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	if s.Night, err = runNight(ctx, o, cfg, p.truth); err != nil {
+		return Summary{}, err
+	}
 	s.Seconds = int64(o.Clock().Sub(begin).Seconds())
 	return s, write(o, s)
 }
@@ -96,7 +100,7 @@ func prepare(o *Options) (ledgergen.Config, error) {
 	if _, err := os.Stat(filepath.Join(o.Dir, "millrace.yaml")); len(entries) > 0 && err != nil {
 		return ledgergen.Config{}, fault.Usagef("demo: folder %s holds something else than a demo; choose a new one with --dir", o.Dir)
 	}
-	for _, name := range []string{"s3", "catalog.db", "catalog.db-wal", "catalog.db-shm", "ingest.log", "summary.json"} {
+	for _, name := range []string{"s3", "catalog.db", "catalog.db-wal", "catalog.db-shm", "ingest.log", statementName, lookName, "reconciliation", "summary.json"} {
 		if err := os.RemoveAll(filepath.Join(o.Dir, name)); err != nil {
 			return ledgergen.Config{}, fmt.Errorf("demo: %w", err)
 		}
@@ -109,8 +113,7 @@ func prepare(o *Options) (ledgergen.Config, error) {
 
 // ingestWhileProduced runs the ingest beside the producer: killed in the middle, started again, ended by SIGTERM, caught up.
 func ingestWhileProduced(ctx context.Context, o Options, h *host, cfg ledgergen.Config) (*produced, error) {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(o.Out, format+"\n", args...) } // a person's screen
-	say("a bank of %d accounts over %d days; Kafka and S3 in this process, the ingest in another", cfg.Accounts, cfg.Days)
+	say(o.Out, "a bank of %d accounts over %d days; Kafka and S3 in this process, the ingest in another\n", cfg.Accounts, cfg.Days)
 	run, err := startIngest(ctx, o.Binary, o.Dir)
 	if err != nil {
 		return nil, err
@@ -120,12 +123,14 @@ func ingestWhileProduced(ctx context.Context, o Options, h *host, cfg ledgergen.
 		if childErr != nil {
 			return
 		}
-		say("  day %d of %d is in Kafka", day+1, cfg.Days)
-		if day != cfg.Days/2 {
+		if day%5 == 4 || day == cfg.Days-1 {
+			say(o.Out, "  day %d of %d is in Kafka; %s\n", day+1, cfg.Days, run.said.epoch())
+		}
+		if day != (cfg.Days-1)/2 {
 			return
 		}
-		if childErr = run.kill(); childErr == nil {
-			say("  the ingest was killed with SIGKILL; starting it again")
+		if childErr = run.kill(ctx); childErr == nil {
+			say(o.Out, "  the ingest was killed with SIGKILL; starting it again\n")
 			run, childErr = startIngest(ctx, o.Binary, o.Dir)
 		}
 	})
@@ -135,10 +140,13 @@ func ingestWhileProduced(ctx context.Context, o Options, h *host, cfg ledgergen.
 		}
 		return nil, err
 	}
+	if err := run.working(ctx); err != nil {
+		return nil, err
+	}
 	if err := run.signal(syscall.SIGTERM); err != nil {
 		return nil, err
 	}
-	say("  the ingest ended at an epoch's end on SIGTERM; a third one catches up")
+	say(o.Out, "  the ingest ended at an epoch's end on SIGTERM; a third one catches up\n")
 	last, err := startIngest(ctx, o.Binary, o.Dir, "--until-caught-up")
 	if err != nil {
 		return nil, err
