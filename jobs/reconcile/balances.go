@@ -99,6 +99,8 @@ func (b *balanceCheck) dated(s beam.Scope, rows dataset.Dataset, column string) 
 	return columnar.WithDay(s, rows, column, b.run.opts.Zone), expr.Col(columnar.ColDay)
 }
 
+func (b *balanceCheck) pipes() bool { return true }
+
 // build adds the proof to a pipeline.
 func (b *balanceCheck) build(ctx context.Context, s beam.Scope) error {
 	s = s.Scope("balances")
@@ -172,10 +174,10 @@ func (b *balanceCheck) op() expr.Expr {
 }
 
 // report adds up what the pipeline left.
-func (b *balanceCheck) report(ctx context.Context) (*BalanceReport, []part, error) {
+func (b *balanceCheck) report(ctx context.Context, to *Report) ([]found, error) {
 	parts, err := b.sink.parts(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rep := &BalanceReport{Rule: b.spec.Name, Breaks: ByClass{}}
 	for _, p := range parts {
@@ -191,5 +193,6 @@ func (b *balanceCheck) report(ctx context.Context) (*BalanceReport, []part, erro
 			}
 		}
 	}
-	return rep, parts, nil
+	to.Balances = rep
+	return []found{{rep.Rule, parts}}, nil
 }

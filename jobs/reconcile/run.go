@@ -34,8 +34,12 @@ type run struct {
 
 // check is one of the checks while it runs.
 type check interface {
+	// pipes reports whether the check has anything to run as a pipeline.
+	pipes() bool
 	// build adds the check to a pipeline.
 	build(ctx context.Context, s beam.Scope) error
+	// report fills in the check's part of the report, after the pipeline, and returns where its breaks are.
+	report(ctx context.Context, rep *Report) ([]found, error)
 }
 
 // Run makes the checks that the options name. Breaks are in the report; an error means that the run could not be made.
@@ -90,60 +94,21 @@ func (r *run) all(ctx context.Context) (rep Report, err error) {
 	if d := r.opts.At.BusinessDate; !d.IsZero() {
 		rep.AsOf = d.Format(time.DateOnly)
 	}
-	var checks []check
-	var statement *statementCheck
-	var balances *balanceCheck
-	var src *sourceCheck
-	if r.opts.Statement != nil {
-		if statement, err = r.newStatement(ctx); err != nil {
-			return rep, err
-		}
-		checks = append(checks, statement)
-	}
-	if r.opts.Balances != nil {
-		if balances, err = r.newBalances(); err != nil {
-			return rep, err
-		}
-		checks = append(checks, balances)
-	}
-	if r.opts.Source != nil {
-		if src, err = r.newSource(ctx); err != nil {
-			return rep, err
-		}
-		if src.byRow() {
-			checks = append(checks, src)
-		}
-	}
-	if r.id, err = r.identity(statement); err != nil {
+	checks, err := r.checks(ctx)
+	if err != nil {
 		return rep, err
 	}
-	rep.Run = r.id
 	if rep.Cut, err = r.stateCut(); err != nil {
 		return rep, err
 	}
-	if len(checks) > 0 {
-		if err := r.pipeline(ctx, checks); err != nil {
-			return rep, err
-		}
+	rep.Run = r.id
+	if err := r.pipeline(ctx, checks); err != nil {
+		return rep, err
 	}
 	out := &output{run: r}
-	if statement != nil {
-		var parts []part
-		if rep.Checked, parts, err = statement.report(ctx); err != nil {
-			return rep, err
-		}
-		out.checks = append(out.checks, found{rep.Checked.Rule, parts})
-	}
-	if balances != nil {
-		var parts []part
-		if rep.Balances, parts, err = balances.report(ctx); err != nil {
-			return rep, err
-		}
-		out.checks = append(out.checks, found{rep.Balances.Rule, parts})
-	}
-	if src != nil {
-		var rows []found
-		if rep.Source, rows, err = src.report(ctx); err != nil {
+	for _, c := range checks {
+		rows, err := c.report(ctx, &rep)
+		if err != nil {
 			return rep, err
 		}
 		out.checks = append(out.checks, rows...)
@@ -152,8 +117,39 @@ func (r *run) all(ctx context.Context) (rep Report, err error) {
 	return rep, out.write(ctx, &rep)
 }
 
+// checks makes the checks that the options name, the statement first, and the run's identity of what they compare.
+func (r *run) checks(ctx context.Context) (out []check, err error) {
+	var statement *statementCheck
+	if r.opts.Statement != nil {
+		if statement, err = r.newStatement(ctx); err != nil {
+			return nil, err
+		}
+		out = append(out, statement)
+	}
+	if r.opts.Balances != nil {
+		c, err := r.newBalances()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	if r.opts.Source != nil {
+		c, err := r.newSource(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	r.id, err = r.identity(statement)
+	return out, err
+}
+
 // pipeline runs the checks' pipelines as one.
 func (r *run) pipeline(ctx context.Context, checks []check) error {
+	checks = slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return !c.pipes() })
+	if len(checks) == 0 {
+		return nil
+	}
 	return r.opts.Run(ctx, func(s beam.Scope) error {
 		for _, c := range checks {
 			if err := c.build(ctx, s); err != nil {

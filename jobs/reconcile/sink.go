@@ -40,33 +40,28 @@ type part struct {
 
 // sums are the differences that one currency's outcomes explain, in the amounts' smallest unit.
 type sums struct {
-	LeftMatched  int64   `json:"left_matched"`
-	RightMatched int64   `json:"right_matched"`
-	LeftBreaks   int64   `json:"left_breaks"`
-	RightBreaks  int64   `json:"right_breaks"`
-	Matched      wideSum `json:"matched"`
-	Breaks       wideSum `json:"breaks"`
+	LeftMatched  int64  `json:"left_matched"`
+	RightMatched int64  `json:"right_matched"`
+	LeftBreaks   int64  `json:"left_breaks"`
+	RightBreaks  int64  `json:"right_breaks"`
+	Matched      []byte `json:"matched"` // of matched, as it travels
+	Breaks       []byte `json:"breaks"`
+
+	matched, breaks money.Sum
 }
 
-// wideSum is a sum that travels as JSON.
-type wideSum struct{ money.Sum }
-
-// MarshalJSON encodes the sum's bytes.
-func (s wideSum) MarshalJSON() ([]byte, error) {
-	b, err := s.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(b)
-}
-
-// UnmarshalJSON decodes what MarshalJSON wrote.
-func (s *wideSum) UnmarshalJSON(data []byte) error {
-	var b []byte
-	if err := json.Unmarshal(data, &b); err != nil {
+// pack readies the sums to travel.
+func (s *sums) pack() (err error) {
+	if s.Matched, err = s.matched.MarshalBinary(); err != nil {
 		return err
 	}
-	return s.UnmarshalBinary(b)
+	s.Breaks, err = s.breaks.MarshalBinary()
+	return err
+}
+
+// unpack takes the sums that travelled.
+func (s *sums) unpack() error {
+	return errors.Join(s.matched.UnmarshalBinary(s.Matched), s.breaks.UnmarshalBinary(s.Breaks))
 }
 
 // Ref names the sink within this process.
@@ -111,6 +106,13 @@ func (s *outcomeSink) parts(ctx context.Context) ([]part, error) {
 	var parts []part
 	if err := json.Unmarshal(data, &parts); err != nil {
 		return nil, fmt.Errorf("outcomes of %s: %w", s.base, err)
+	}
+	for _, p := range parts {
+		for _, x := range p.Sums {
+			if err := x.unpack(); err != nil {
+				return nil, fmt.Errorf("outcomes of %s: %w", s.base, err)
+			}
+		}
 	}
 	return parts, nil
 }
@@ -196,12 +198,12 @@ func (w *outcomeWriter) sum(currency string) *sums {
 }
 
 func (s *sums) add(c reconciliation.Class, left bool, v money.Int128) {
-	to, n := &s.Breaks, &s.LeftBreaks
+	to, n := &s.breaks, &s.LeftBreaks
 	switch {
 	case c == reconciliation.Matched && left:
-		to, n = &s.Matched, &s.LeftMatched
+		to, n = &s.matched, &s.LeftMatched
 	case c == reconciliation.Matched:
-		to, n = &s.Matched, &s.RightMatched
+		to, n = &s.matched, &s.RightMatched
 	case !left:
 		n = &s.RightBreaks
 	}
@@ -218,6 +220,11 @@ func (s *sums) add(c reconciliation.Class, left bool, v money.Int128) {
 func (w *outcomeWriter) Close(context.Context) ([][]byte, error) {
 	if err := errors.Join(w.breaks.close(), w.matches.close()); err != nil {
 		return nil, err
+	}
+	for _, s := range w.part.Sums {
+		if err := s.pack(); err != nil {
+			return nil, fmt.Errorf("outcomes: %w", err)
+		}
 	}
 	data, err := json.Marshal(w.part)
 	if err != nil {

@@ -112,6 +112,8 @@ func (r *run) looked(schema *arrow.Schema, st *Statement) (*arrow.Schema, error)
 	return arrow.NewSchema(fields, nil), nil
 }
 
+func (c *statementCheck) pipes() bool { return true }
+
 // build adds the comparison to a pipeline.
 func (c *statementCheck) build(ctx context.Context, s beam.Scope) error {
 	s = s.Scope("statement")
@@ -156,10 +158,10 @@ func columnsOf(c columnar.Columns) []string {
 }
 
 // report adds up what the pipeline left, and checks that it ties out.
-func (c *statementCheck) report(ctx context.Context) (*StatementReport, []part, error) {
+func (c *statementCheck) report(ctx context.Context, to *Report) ([]found, error) {
 	parts, err := c.sink.parts(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rep := &StatementReport{Rule: c.spec.Rule.Name, Table: c.spec.Table, Files: c.files, Breaks: ByClass{}}
 	all := map[string]*sums{}
@@ -176,10 +178,11 @@ func (c *statementCheck) report(ctx context.Context) (*StatementReport, []part, 
 		}
 	}
 	if err := c.totals(ctx, rep, all); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	to.Checked = rep
 	rep.Quarantined, rep.FirstReject, err = quarantined(ctx, c.run.work)
-	return rep, parts, err
+	return []found{{rep.Rule, parts}}, err
 }
 
 func mergeSums(all map[string]*sums, ccy string, s *sums) {
@@ -192,8 +195,8 @@ func mergeSums(all map[string]*sums, ccy string, s *sums) {
 	have.RightMatched += s.RightMatched
 	have.LeftBreaks += s.LeftBreaks
 	have.RightBreaks += s.RightBreaks
-	have.Matched.Merge(s.Matched.Sum)
-	have.Breaks.Merge(s.Breaks.Sum)
+	have.matched.Merge(s.matched)
+	have.breaks.Merge(s.breaks)
 }
 
 // totals puts the population, added up by itself, beside what outcomes explain.
@@ -254,10 +257,10 @@ func (t *Totals) explain(s *sums, scale int) (err error) {
 		s = new(sums)
 	}
 	t.LeftMatched, t.RightMatched, t.LeftBreaks, t.RightBreaks = s.LeftMatched, s.RightMatched, s.LeftBreaks, s.RightBreaks
-	if t.MatchedDifference, err = s.Matched.Decimal(scale); err != nil {
+	if t.MatchedDifference, err = s.matched.Decimal(scale); err != nil {
 		return err
 	}
-	if t.BreakDifference, err = s.Breaks.Decimal(scale); err != nil {
+	if t.BreakDifference, err = s.breaks.Decimal(scale); err != nil {
 		return err
 	}
 	t.Unexplained = t.Left
