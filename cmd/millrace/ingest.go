@@ -50,7 +50,7 @@ On a terminal one line tells how far it is; elsewhere each epoch is a line of JS
 			if p.inProcess || embedded.Supervised() || c.OutOrStdout() != os.Stdout {
 				return p.work(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 			}
-			return supervise(c.Context(), f, logger(f, c.ErrOrStderr()))
+			return supervise(c.Context(), f, c.OutOrStdout(), logger(f, c.ErrOrStderr()))
 		},
 	}
 	p.add(c)
@@ -69,7 +69,7 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 const carryVariable = "MILLRACE_INGEST_CARRY"
 
 // supervise runs this command line in a process that is replaced before it grows too large.
-func supervise(ctx context.Context, f *project.File, log *slog.Logger) error {
+func supervise(ctx context.Context, f *project.File, out io.Writer, log *slog.Logger) error {
 	dir, err := os.MkdirTemp("", "millrace-ingest-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the working process's report: %w", err)
@@ -79,17 +79,25 @@ func supervise(ctx context.Context, f *project.File, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Setenv(carryVariable, filepath.Join(dir, "report.json")); err != nil {
+	file := filepath.Join(dir, "report.json")
+	if err := os.Setenv(carryVariable, file); err != nil {
 		return fmt.Errorf("hand the working process its report's place: %w", err)
 	}
 	// Signals reach the working process through Supervise itself; ctx ends by the same ones.
 	code, err := embedded.Supervise(context.WithoutCancel(ctx), self, embedded.RecyclePolicy{
 		MaxJobs: f.Ingest.Process.MaxEpochs, MaxHeap: int64(f.Ingest.Process.MaxHeap), Log: log,
 	})
-	if err == nil && code != 0 {
-		err = exitCode(code)
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
+		return exitCode(code)
 	}
-	return err
+	rep, found, err := readReport(file)
+	if err != nil || !found {
+		return err
+	}
+	return newProgress(out, time.Now).done(rep) // the stop came when the last process was about to be replaced
 }
 
 // work ingests in this process.
@@ -121,15 +129,22 @@ func (p *ingestFlags) work(ctx context.Context, f *project.File, out, errs io.Wr
 		_, err := embedded.Run(ctx, build, embedded.Options{Name: "ingest", Log: log})
 		return err
 	}
-	if o.Before, err = carried(); err != nil {
+	carried := ""
+	if embedded.Supervised() {
+		carried = os.Getenv(carryVariable)
+	}
+	if o.Before, _, err = readReport(carried); err != nil {
 		return err
 	}
 	rep, err := ingest.Run(ctx, o)
 	if errors.Is(err, ingest.ErrRecycle) {
-		if err := carry(rep); err != nil {
+		if err := writeReport(carried, rep); err != nil {
 			return err
 		}
 		return exitCode(embedded.RecycleExitCode)
+	}
+	if err == nil && carried != "" {
+		err = os.RemoveAll(carried) // it is told here
 	}
 	if err != nil {
 		return err
@@ -137,30 +152,29 @@ func (p *ingestFlags) work(ctx context.Context, f *project.File, out, errs io.Wr
 	return show.done(rep)
 }
 
-// carried is the report of the processes that this one replaces.
-func carried() (rep ingest.Report, err error) {
-	name := os.Getenv(carryVariable)
-	if name == "" || !embedded.Supervised() {
-		return rep, nil
+// readReport reads the report that a working process left for the next one; false if there is none.
+func readReport(file string) (rep ingest.Report, found bool, err error) {
+	if file == "" {
+		return rep, false, nil
 	}
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return rep, nil
+		return rep, false, nil
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &rep)
 	}
 	if err != nil {
-		return rep, fmt.Errorf("take over the report of the process before: %w", err)
+		return rep, false, fmt.Errorf("take over the report of the process before: %w", err)
 	}
-	return rep, nil
+	return rep, true, nil
 }
 
-// carry leaves the report to the next process.
-func carry(rep ingest.Report) error {
+// writeReport leaves a report to the next process.
+func writeReport(file string, rep ingest.Report) error {
 	b, err := json.Marshal(rep)
 	if err == nil {
-		err = os.WriteFile(os.Getenv(carryVariable), b, 0o600)
+		err = os.WriteFile(file, b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("hand the report to the next process: %w", err)

@@ -179,7 +179,7 @@ func (s *Source) resume(ctx context.Context, f *family, from change.Position) er
 // it: the younger ones; or, if there are simply more than there were, the youngest.
 func lateBefore(files []storage.Info, a anchor) (late []storage.Info) {
 	for _, x := range files {
-		if x.Modified.After(a.modified) {
+		if x.Modified.Truncate(time.Microsecond).After(a.modified) { // an anchor keeps microseconds
 			late = append(late, x)
 		}
 	}

@@ -121,7 +121,7 @@ func Self(args ...string) (func() *exec.Cmd, error) {
 //
 // SIGTERM, SIGINT and SIGHUP are passed on to the child; so is the end of ctx, as SIGTERM.
 // The result is the child's exit code when it ends otherwise: 128 + the signal's
-// number if a signal ended it. If this process dies, the child is killed with it (on Linux): to kill the one is to kill the work.
+// number if a signal ended it, but 0 if that was the SIGTERM or SIGINT that was passed on. If this process dies, the child is killed with it (on Linux): to kill the one is to kill the work.
 func Supervise(ctx context.Context, command func() *exec.Cmd, policy RecyclePolicy) (exitCode int, err error) {
 	policy = policy.withDefaults()
 	if policy.MaxJobs < 0 || policy.MaxHeap < 0 || policy.KillAfter < 0 {
@@ -135,11 +135,12 @@ func Supervise(ctx context.Context, command func() *exec.Cmd, policy RecyclePoli
 		if err != nil {
 			return 0, err
 		}
+		// It was about to be replaced when it was told to end, or had not begun to listen to signals.
+		if stopped && (code == RecycleExitCode || code == 128+int(syscall.SIGTERM) || code == 128+int(syscall.SIGINT)) {
+			return 0, nil
+		}
 		if code != RecycleExitCode {
 			return code, nil
-		}
-		if stopped { // it was about to be replaced when it was told to end
-			return 0, nil
 		}
 		policy.Log.Info("the working process is replaced by a new one")
 	}
