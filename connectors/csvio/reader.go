@@ -47,7 +47,7 @@ func Open(ctx context.Context, store storage.Store, split files.Split, opts Opti
 	if opts.Schema == nil {
 		return nil, fault.Usagef("read %s: no schema; infer one with csvio.Infer, once for all splits", split.Name)
 	}
-	schema, err := project(opts.Schema, opts.Columns)
+	schema, err := files.Project(opts.Schema, opts.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -204,30 +204,6 @@ func (r *Reader) match(names []string) ([]int, error) {
 }
 
 // project is the schema's columns in the order asked for.
-func project(schema *arrow.Schema, columns []string) (*arrow.Schema, error) {
-	if columns == nil {
-		return schema, nil
-	}
-	var fields []arrow.Field
-	for _, name := range columns {
-		found, ok := schema.FieldsByName(name)
-		if !ok {
-			return nil, fault.Usagef("there is no column %q; there are %s", name, strings.Join(fieldNames(schema), ", "))
-		}
-		fields = append(fields, found[0])
-	}
-	meta := schema.Metadata()
-	return arrow.NewSchema(fields, &meta), nil
-}
-
-func fieldNames(schema *arrow.Schema) []string {
-	var names []string
-	for _, f := range schema.Fields() {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
 // Schema is the batches' schema.
 func (r *Reader) Schema() *arrow.Schema { return r.schema }
 

@@ -3,11 +3,8 @@ package jsonio
 import (
 	"context"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/millrace/millrace/sdk/dataset"
-	"github.com/millrace/millrace/sdk/fault"
-	"github.com/millrace/millrace/sdk/files"
 	"github.com/millrace/millrace/sdk/files/fileset"
 	"github.com/millrace/millrace/sdk/storage"
 )
@@ -22,37 +19,15 @@ type Source = fileset.Source[Options]
 type Sink = fileset.Sink[WriteOptions]
 
 var format = fileset.Format[Options]{
-	Kind: Kind, Infer: Infer, Splits: Splits,
-	Open: func(ctx context.Context, store storage.Store, split files.Split, opts Options) (dataset.BatchReader, error) {
-		return Open(ctx, store, split, opts)
-	},
-	Schema: func(o Options) (whole, projected *arrow.Schema, err error) {
-		if err := o.Validate(); err != nil || o.Schema == nil {
-			return nil, nil, err
-		}
-		projected, err = o.project()
-		return o.Schema, projected, err
-	},
-	With: func(o Options, schema *arrow.Schema, batchRows int, onReject files.RejectFunc) Options {
-		if schema != nil {
-			o.Schema = schema
-		}
-		if batchRows > 0 {
-			o.BatchRows = batchRows
-		}
-		if onReject != nil {
-			o.OnReject = onReject
-		}
-		return o
+	Kind: Kind, Infer: Infer, Splits: Splits, Open: fileset.Opener(Open),
+	Common: func(o *Options) fileset.Common {
+		return fileset.Common{Schema: &o.Schema, Columns: o.Columns, BatchRows: &o.BatchRows, OnReject: &o.OnReject}
 	},
 }
 
 // NewSource settles the schema of the files that glob matches, which may read
 // some of them. opts.OnReject does not travel to workers: say in rejects where bad records go.
 func NewSource(ctx context.Context, store storage.Store, glob string, opts Options, rejects fileset.Rejects) (*Source, error) {
-	if opts.OnReject != nil {
-		return nil, fault.Usagef("json source: a reject function cannot travel to workers; name a prefix for rejects instead")
-	}
 	return fileset.NewSource(ctx, format, store, glob, opts, rejects)
 }
 

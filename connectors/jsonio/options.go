@@ -82,24 +82,3 @@ func (o Options) maxRecord() int {
 	}
 	return o.MaxRecord
 }
-
-// project is the schema's columns in the order asked for.
-func (o Options) project() (*arrow.Schema, error) {
-	if o.Columns == nil {
-		return o.Schema, nil
-	}
-	var fields []arrow.Field
-	for _, name := range o.Columns {
-		found, ok := o.Schema.FieldsByName(name)
-		if !ok {
-			var names []string
-			for _, f := range o.Schema.Fields() {
-				names = append(names, f.Name)
-			}
-			return nil, fault.Usagef("there is no column %q; there are %s", name, strings.Join(names, ", "))
-		}
-		fields = append(fields, found[0])
-	}
-	meta := o.Schema.Metadata()
-	return arrow.NewSchema(fields, &meta), nil
-}

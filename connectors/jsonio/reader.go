@@ -76,7 +76,7 @@ func Open(ctx context.Context, store storage.Store, split files.Split, opts Opti
 	if opts.Schema == nil {
 		return nil, fault.Usagef("read %s: no schema; infer one with jsonio.Infer, once for all splits", split.Name)
 	}
-	schema, err := opts.project()
+	schema, err := files.Project(opts.Schema, opts.Columns)
 	if err != nil {
 		return nil, err
 	}

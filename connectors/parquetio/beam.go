@@ -3,10 +3,8 @@ package parquetio
 import (
 	"context"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/millrace/millrace/sdk/dataset"
-	"github.com/millrace/millrace/sdk/files"
 	"github.com/millrace/millrace/sdk/files/fileset"
 	"github.com/millrace/millrace/sdk/storage"
 )
@@ -21,26 +19,9 @@ type Source = fileset.Source[Options]
 type Sink = fileset.Sink[WriteOptions]
 
 var format = fileset.Format[Options]{
-	Kind: Kind, Infer: Infer, Splits: Splits,
-	Open: func(ctx context.Context, store storage.Store, split files.Split, opts Options) (dataset.BatchReader, error) {
-		return Open(ctx, store, split, opts)
-	},
-	Schema: func(o Options) (whole, projected *arrow.Schema, err error) {
-		if err := o.Validate(); err != nil || o.Schema == nil {
-			return nil, nil, err
-		}
-		fields, err := project(o.Schema, o.Columns)
-		meta := o.Schema.Metadata()
-		return o.Schema, arrow.NewSchema(fields, &meta), err
-	},
-	With: func(o Options, schema *arrow.Schema, batchRows int, _ files.RejectFunc) Options {
-		if schema != nil {
-			o.Schema = schema
-		}
-		if batchRows > 0 {
-			o.BatchRows = batchRows
-		}
-		return o
+	Kind: Kind, Infer: Infer, Splits: Splits, Open: fileset.Opener(Open),
+	Common: func(o *Options) fileset.Common {
+		return fileset.Common{Schema: &o.Schema, Columns: o.Columns, BatchRows: &o.BatchRows}
 	},
 }
 

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/millrace/millrace/sdk/fault"
@@ -169,11 +168,11 @@ func Open(ctx context.Context, store storage.Store, split files.Split, opts Opti
 	}
 	want := parquetfile.ReaderOptions{Columns: opts.Columns, BatchRows: opts.BatchRows}
 	if opts.Schema != nil {
-		fields, err := project(opts.Schema, opts.Columns)
+		schema, err := files.Project(opts.Schema, opts.Columns)
 		if err != nil {
 			return nil, err
 		}
-		want.Columns, want.Fields = nil, fields
+		want.Columns, want.Fields = nil, schema.Fields()
 	}
 	object, err := files.OpenSplit(ctx, store, split)
 	if err != nil {
@@ -199,25 +198,6 @@ func openRows(ctx context.Context, object storage.Reader, split files.Split, wan
 		want.RowGroups = append(want.RowGroups, int(i))
 	}
 	return f.NewReader(ctx, want)
-}
-
-func project(schema *arrow.Schema, columns []string) ([]arrow.Field, error) {
-	if columns == nil {
-		return schema.Fields(), nil
-	}
-	var fields []arrow.Field
-	for _, name := range columns {
-		found, ok := schema.FieldsByName(name)
-		if !ok {
-			var names []string
-			for _, f := range schema.Fields() {
-				names = append(names, f.Name)
-			}
-			return nil, fault.Usagef("there is no column %q; there are %s", name, strings.Join(names, ", "))
-		}
-		fields = append(fields, found[0])
-	}
-	return fields, nil
 }
 
 // Schema is the batches' schema.

@@ -37,16 +37,62 @@ type Rejects struct {
 	Most int64 `json:"most,omitempty"`
 }
 
-// Format is what a connector can do with files whose options are an O. O must survive JSON, apart from its schema and its handler.
-type Format[O any] struct {
+// Options are what a connector's files are read with. They must survive JSON, apart from their schema and their handler.
+type Options interface {
+	Validate() error
+}
+
+// Common are the options that every file format has, as pointers into a connector's own.
+type Common struct {
+	Schema    **arrow.Schema // of the whole files; nil there if it must be inferred
+	Columns   []string       // what is read of it; nil: all
+	BatchRows *int
+	OnReject  *files.RejectFunc // nil for formats that have no bad records
+}
+
+// Format is what a connector can do with files whose options are an O.
+type Format[O Options] struct {
 	Kind   string // names the connector in a dataset.Ref, such as "csvio"
 	Infer  func(ctx context.Context, store storage.Store, glob string, opts O) (*arrow.Schema, error)
 	Splits func(ctx context.Context, store storage.Store, glob string, opts O) ([]files.Split, error)
 	Open   func(ctx context.Context, store storage.Store, split files.Split, opts O) (dataset.BatchReader, error)
-	// Schema returns the schema in opts, nil if it must be inferred, and what their projection leaves of it.
-	Schema func(opts O) (whole, projected *arrow.Schema, err error)
-	// With returns opts with a schema, a batch size and a handler of rejects, each set unless it is nil or 0.
-	With func(opts O, schema *arrow.Schema, batchRows int, onReject files.RejectFunc) O
+	Common func(opts *O) Common
+}
+
+// Opener is a connector's Open, which returns its own type of reader, as Format.Open.
+func Opener[O Options, R dataset.BatchReader](open func(context.Context, storage.Store, files.Split, O) (R, error)) func(context.Context, storage.Store, files.Split, O) (dataset.BatchReader, error) {
+	return func(ctx context.Context, store storage.Store, split files.Split, opts O) (dataset.BatchReader, error) {
+		r, err := open(ctx, store, split, opts)
+		if err != nil {
+			return nil, err
+		}
+		return r, nil
+	}
+}
+
+// schema returns the schema in opts, nil if it must be inferred, and what their projection leaves of it.
+func (f Format[O]) schema(opts O) (whole, projected *arrow.Schema, err error) {
+	if err := opts.Validate(); err != nil {
+		return nil, nil, err
+	}
+	c := f.Common(&opts)
+	if *c.Schema == nil {
+		return nil, nil, nil
+	}
+	projected, err = files.Project(*c.Schema, c.Columns)
+	return *c.Schema, projected, err
+}
+
+// with returns opts with a batch size and a handler of rejects, each set unless it is nil or 0.
+func (f Format[O]) with(opts O, batchRows int, onReject files.RejectFunc) O {
+	c := f.Common(&opts)
+	if batchRows > 0 {
+		*c.BatchRows = batchRows
+	}
+	if onReject != nil && c.OnReject != nil {
+		*c.OnReject = onReject
+	}
+	return opts
 }
 
 // config is a source as it travels.
@@ -59,7 +105,7 @@ type config struct {
 }
 
 // Source is a set of files to read.
-type Source[O any] struct {
+type Source[O Options] struct {
 	format  Format[O]
 	store   storage.Store
 	glob    string
@@ -69,17 +115,19 @@ type Source[O any] struct {
 	ref     dataset.Ref
 }
 
-var _ dataset.Reader = (*Source[struct{}])(nil)
-
-// NewSource settles the schema of the files that glob matches, by inference if opts name none.
-func NewSource[O any](ctx context.Context, f Format[O], store storage.Store, glob string, opts O, rejects Rejects) (*Source[O], error) {
-	whole, schema, err := f.Schema(opts)
+// NewSource settles the schema of the files that glob matches, by inference if opts name none. A handler of
+// rejects in opts is refused: a function cannot travel to workers.
+func NewSource[O Options](ctx context.Context, f Format[O], store storage.Store, glob string, opts O, rejects Rejects) (*Source[O], error) {
+	if handler := f.Common(&opts).OnReject; handler != nil && *handler != nil {
+		return nil, fault.Usagef("%s source: a reject function cannot travel to workers; name a prefix for rejects instead", f.Kind)
+	}
+	whole, schema, err := f.schema(opts)
 	if err == nil && whole == nil {
 		if whole, err = f.Infer(ctx, store, glob, opts); err != nil {
 			return nil, err
 		}
-		opts = f.With(opts, whole, 0, nil)
-		whole, schema, err = f.Schema(opts)
+		*f.Common(&opts).Schema = whole
+		whole, schema, err = f.schema(opts)
 	}
 	if err != nil {
 		return nil, err
@@ -107,7 +155,7 @@ func (s *Source[O]) describe(whole *arrow.Schema) error {
 }
 
 // OpenSource opens sources from their refs, for a dataset.Environment under Format.Kind.
-func OpenSource[O any](f Format[O], stores storage.Resolver) dataset.OpenReader {
+func OpenSource[O Options](f Format[O], stores storage.Resolver) dataset.OpenReader {
 	return func(ctx context.Context, text string) (dataset.Reader, error) {
 		var c config
 		var opts O
@@ -118,8 +166,8 @@ func OpenSource[O any](f Format[O], stores storage.Resolver) dataset.OpenReader 
 		if err != nil {
 			return nil, err
 		}
-		opts = f.With(opts, whole, 0, nil)
-		_, schema, err := f.Schema(opts)
+		*f.Common(&opts).Schema = whole
+		_, schema, err := f.schema(opts)
 		if err != nil {
 			return nil, err
 		}
@@ -165,14 +213,14 @@ func (s *Source[O]) Open(ctx context.Context, split dataset.Split, batchRows int
 		return nil, fmt.Errorf("open split of %s source: %w", s.format.Kind, err)
 	}
 	if s.rejects.To == "" {
-		return s.format.Open(ctx, s.store, piece, s.format.With(s.opts, nil, batchRows, nil))
+		return s.format.Open(ctx, s.store, piece, s.format.with(s.opts, batchRows, nil))
 	}
 	kept := files.NewRejectFile(s.store, fmt.Sprintf("%s/%s-%d.ndjson", s.rejects.To, piece.Name, piece.From))
 	handle := files.RejectFunc(kept.Add)
 	if s.rejects.Most > 0 {
 		handle = files.Limit(s.rejects.Most, handle)
 	}
-	rows, err := s.format.Open(ctx, s.store, piece, s.format.With(s.opts, nil, batchRows, handle))
+	rows, err := s.format.Open(ctx, s.store, piece, s.format.with(s.opts, batchRows, handle))
 	if err != nil {
 		return nil, errors.Join(err, kept.Abort())
 	}
