@@ -115,7 +115,7 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return 0, nil
+	return planner.AtEnd, nil
 }
 
 // list looks for new files of all families.
@@ -143,7 +143,7 @@ func (s *Source) sample(ctx context.Context) error {
 }
 
 // aheadBytes is how much of one family may be read and not planned while others have more to read.
-const aheadBytes = 8 << 20
+const aheadBytes = 4 << 20
 
 // choose picks the families to read from: all that have something, but for
 // those that are far ahead of the others.

@@ -105,7 +105,7 @@ func (s *Source) restart(ctx context.Context, from change.Position) error {
 	var err error
 	s.consumer, err = s.opts.client(&s.dials,
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxBytes(s.opts.FetchBytes), kgo.FetchMaxPartitionBytes(max(1<<20, s.opts.FetchBytes/4)),
+		kgo.FetchMaxBytes(s.opts.FetchBytes), kgo.FetchMaxPartitionBytes(s.opts.partitionBytes(1)),
 		kgo.FetchMaxWait(500*time.Millisecond), kgo.ConsumePartitions(nil), kgo.MaxConcurrentFetches(4))
 	if err == nil {
 		err = s.refresh(ctx)
@@ -232,8 +232,15 @@ func (s *Source) join(ctx context.Context, topics []found) error {
 		}
 		s.follow.ids[t.Name] = t.id
 	}
+	s.consumer.UpdateFetchMaxBytes(s.opts.FetchBytes, s.opts.partitionBytes(len(s.follow.shards)))
 	s.consumer.AddConsumePartitions(assign)
 	return nil
+}
+
+// partitionBytes is how much of one partition is fetched at once: so little that a fetch has something of each, because what
+// one partition is ahead of the others has to be kept until they have come as far.
+func (o *Options) partitionBytes(partitions int) int32 {
+	return max(64<<10, o.FetchBytes/int32(max(4, partitions)))
 }
 
 // sameTopic refuses a topic that was created again since the position was taken.
@@ -255,7 +262,12 @@ func (s *Source) bounds(ctx context.Context, topics []found) (starts, ends kadm.
 		names = append(names, t.Name)
 	}
 	adm := kadm.NewClient(s.admin)
-	if starts, err = adm.ListStartOffsets(ctx, names...); err == nil {
+	if at := s.opts.StartAt; !at.IsZero() && s.plan.From().IsZero() {
+		starts, err = adm.ListOffsetsAfterMilli(ctx, at.UnixMilli(), names...)
+	} else {
+		starts, err = adm.ListStartOffsets(ctx, names...)
+	}
+	if err == nil {
 		ends, err = adm.ListEndOffsets(ctx, names...)
 	}
 	if err == nil {

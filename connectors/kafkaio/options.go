@@ -58,6 +58,9 @@ type Options struct {
 	// HeartbeatTopic is usually __debezium-heartbeat.Server; "": there is none.
 	HeartbeatTopic string
 	Start          Start
+	// StartAt, if set, is where a stream begins that has no position yet: at the first record of each partition that
+	// is not older by Kafka's own time stamps. It goes before Start. The same holds for it as for Latest.
+	StartAt time.Time
 
 	SASL SASL
 	// TLS turns on TLS. nil: plain text.

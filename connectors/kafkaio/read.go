@@ -40,7 +40,7 @@ func (s *Source) readAgain(ctx context.Context, split source.Split, h source.Han
 	}
 	cl, err := s.opts.client(&s.dials,
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxBytes(s.opts.FetchBytes), kgo.FetchMaxPartitionBytes(max(1<<20, s.opts.FetchBytes/4)),
+		kgo.FetchMaxBytes(s.opts.FetchBytes), kgo.FetchMaxPartitionBytes(s.opts.partitionBytes(1)),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(split.From)}}))
 	if err != nil {
 		return err

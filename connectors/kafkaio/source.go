@@ -145,7 +145,7 @@ func (s *Source) sample(ctx context.Context) error {
 	return nil
 }
 
-// poll fetches what is there, waiting at most so long, and returns the number of records.
+// poll fetches what is there, waiting at most so long, and returns the number of records as planner.Fill wants it.
 func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -180,6 +180,9 @@ func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
 	})
 	if n == 0 {
 		s.adjust()
+		if s.throttle.atEnd(s.plan) {
+			return planner.AtEnd, nil
+		}
 		return 0, nil
 	}
 	s.follow.alive(s.opts.Clock())

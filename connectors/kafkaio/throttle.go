@@ -1,9 +1,13 @@
 package kafkaio
 
-import "github.com/twmb/franz-go/pkg/kgo"
+import (
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace/millrace/sdk/source/planner"
+)
 
 // aheadBytes is how much of one partition may be read and not planned while others lag behind.
-const aheadBytes = 8 << 20
+const aheadBytes = 2 << 20
 
 // throttle keeps partitions together: one that is far ahead of what can be
 // planned is not fetched while another has more to read, so that the window does not
@@ -18,6 +22,16 @@ func (h *throttle) saw(shard int, p *kgo.FetchPartition) {
 	if p.LastStableOffset >= 0 {
 		h.ends[shard] = p.LastStableOffset
 	}
+}
+
+// atEnd reports whether every partition was read to its end, as of its last fetch.
+func (h *throttle) atEnd(p *planner.Planner) bool {
+	for n := range p.Shards() {
+		if end, known := h.ends[n]; !known || p.Fed(n) < end {
+			return false
+		}
+	}
+	return true
 }
 
 // adjust pauses and resumes partitions after a feed.

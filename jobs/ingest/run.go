@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/catalog"
@@ -52,8 +53,9 @@ type run struct {
 	meters *meters
 	report Report
 
-	lagAt     time.Time // when the lag was measured last
-	idleSince time.Time // when planning found nothing to write first; zero while there is something
+	writing   atomic.Bool // an epoch is being written
+	lagAt     time.Time   // when the lag was measured last
+	idleSince time.Time   // when planning found nothing to write first; zero while there is something
 }
 
 // planned is what the planning goroutine hands over.
@@ -101,7 +103,9 @@ func (r *run) follow(ctx context.Context) (again bool, err error) {
 		}
 		r.idleSince = time.Time{}
 		p.epoch = rebase(p.epoch, start, r.opts.Source.Stream())
+		r.writing.Store(true)
 		dropped, err := r.epoch(ctx, p)
+		r.writing.Store(false)
 		if err != nil {
 			return false, err
 		}
@@ -155,6 +159,7 @@ func rebase(ep source.Epoch, start change.Position, stream string) source.Epoch 
 func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned) {
 	lim := r.opts.Limits
 	lim.Drain = r.opts.UntilCaughtUp
+	lim.Busy = func() bool { return r.writing.Load() || len(out) > 0 }
 	for {
 		begin := r.opts.Clock()
 		ep, err := r.opts.Source.Plan(ctx, from, lim)

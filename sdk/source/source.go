@@ -40,7 +40,11 @@ type Limits struct {
 	MaxEvents int64         // 0: 1,000,000
 	MaxBytes  int64         // bytes of undecoded input; 0: 64 MiB
 	MaxWait   time.Duration // how long Plan waits for the first event and then for more to fill the epoch; 0: 1 s
-	// Drain ends an epoch as soon as there is nothing more to read at the moment, instead of waiting for MaxWait.
+	// Busy, if set, is asked when MaxWait is up: while it is true an epoch goes on to fill, because whoever takes it is
+	// not ready yet. So epochs are as small as MaxWait wants them in a stream that is followed closely, and as large as the
+	// other limits allow in one that is behind.
+	Busy func() bool `json:"-"`
+	// Drain ends an epoch when the stream's present end is reached, and only there or by the other limits, whatever MaxWait says.
 	Drain bool
 	// Zone is the time zone of business dates; nil: epochs may span them. A transaction's date is that of the latest commit time of its events. It must be the same over the life of a stream.
 	Zone *time.Location

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/sdk/source/cut"
 )
 
-// dateMark is the name of the open date among a position's marks. No topic, file or table has such a name.
-const dateMark = "business date"
+// DateMark is the name of the open date among a position's marks. No topic, file or table has such a name.
+const DateMark = "business date"
 
 // dates part epochs at midnight.
 type dates struct {
@@ -73,12 +73,12 @@ func (p *Planner) dated(e *source.Epoch) {
 	if e.To.Marks == nil {
 		e.To.Marks = map[string]string{}
 	}
-	e.To.Marks[dateMark] = d.open.Format(time.DateOnly)
+	e.To.Marks[DateMark] = d.open.Format(time.DateOnly)
 }
 
 // resume goes on with the date of a position. One that cannot be read was not written here, and counts as none.
 func (d *dates) resume(marks map[string]string) {
-	if t, err := time.Parse(time.DateOnly, marks[dateMark]); err == nil {
+	if t, err := time.Parse(time.DateOnly, marks[DateMark]); err == nil {
 		d.open = t
 	}
 }

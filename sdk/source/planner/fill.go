@@ -11,15 +11,18 @@ import (
 // Poll is how long a poll of Fill may wait at most, so that a caller looks after other things in between.
 const Poll = 20 * time.Millisecond
 
+// AtEnd is what a poll of Fill returns where the stream was read to its present end.
+const AtEnd = -1
+
 // Fill ends an epoch as source.Source.Plan has to: when it is full, or when the time for
-// it is up. poll feeds what is there; if nothing is, it waits up to the given time for something, and returns the number
-// of records that it fed.
+// it is up. poll feeds what is there; if nothing is, it waits up to the given time for something. It returns the number
+// of records that it fed, or AtEnd where it knows that the stream has no more at the moment.
 func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx context.Context, wait time.Duration) (int, error)) (source.Epoch, error) {
 	lim = withDefaults(lim)
 	p.inZone(lim.Zone)
 	deadline := p.opts.Clock().Add(lim.MaxWait)
 	extended := p.Pending() > 0
-	tryAt := lim.MaxBytes
+	tryAt, fed := lim.MaxBytes, false
 	for {
 		if err := ctx.Err(); err != nil {
 			return source.Epoch{}, err
@@ -28,18 +31,20 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 			p.collect(lim)
 		}
 		left := deadline.Sub(p.opts.Clock())
-		if left <= 0 || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt || p.dates.more {
+		timeUp := left <= 0 && !(fed && lim.Drain) && (lim.Busy == nil || !lim.Busy())
+		if timeUp || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt || p.dates.more {
 			e, err := p.Take(lim)
-			if err != nil || left <= 0 || !e.Empty() || e.To.Compare(e.From) != change.Equal {
+			if err != nil || timeUp || !e.Empty() || e.To.Compare(e.From) != change.Equal {
 				return e, err
 			}
 			tryAt = 2 * p.Bytes() // a transaction larger than the limit
 		}
-		n, err := poll(ctx, min(left, Poll))
+		n, err := poll(ctx, min(max(left, Poll/4), Poll))
 		if err != nil {
 			return source.Epoch{}, err
 		}
-		if n == 0 && lim.Drain {
+		fed = n > 0
+		if n == AtEnd && lim.Drain {
 			return p.Take(lim)
 		}
 		if n > 0 && !extended { // the time for the first event is up; now for more of them

@@ -14,18 +14,13 @@ type pieces struct {
 	cuts   []*cut.Cut
 	events int64 // and rejects
 	bytes  int64
-	shard  []int64 // bytes by shard
-	tryAt  int64   // events in the window from which cutting is worth trying
-	least  int64   // collectFrom, but for tests
+	tryAt  int64 // events in the window from which cutting is worth trying
+	least  int64 // collectFrom, but for tests
 }
 
 // collect cuts off what is complete by now, as far as the limits of the epoch under way allow.
 func (p *Planner) collect(lim source.Limits) {
 	p.track.Tick(p.opts.Clock())
-	before := make([]int64, len(p.shards))
-	for i := range before {
-		before[i] = p.track.ShardBytes(i)
-	}
 	c, ok := p.piece(lim)
 	if ok && c.Moved() {
 		p.track.Advance(c)
@@ -33,12 +28,6 @@ func (p *Planner) collect(lim source.Limits) {
 		q.cuts = append(q.cuts, c)
 		q.events += c.Totals.Events + c.Totals.Rejected
 		q.bytes += c.Totals.Bytes
-		for len(q.shard) < len(before) {
-			q.shard = append(q.shard, 0)
-		}
-		for i := range before {
-			q.shard[i] += before[i] - p.track.ShardBytes(i)
-		}
 	}
 	p.pieces.tryAt = max(p.pieces.least, 2*p.track.Pending())
 }

@@ -97,6 +97,9 @@ func planned(t *testing.T, rt *rapid.T, data, marks []Record, arrive []int, piec
 		turn++
 		err := p.Feed([]Feed{{Shard: 0, Records: data[:n]}, {Shard: 1, Records: marks[:m]}})
 		data, marks = data[n:], marks[m:]
+		if n+m == 0 {
+			return AtEnd, err
+		}
 		return n + m, err
 	}
 	for {

@@ -152,14 +152,8 @@ func (p *Planner) Pending() int64 { return p.pieces.events + p.track.Pending() }
 // Bytes is the undecoded size of what was fed and not planned.
 func (p *Planner) Bytes() int64 { return p.pieces.bytes + p.track.Bytes() }
 
-// ShardBytes is the undecoded size of what was fed of shard n and not planned.
-func (p *Planner) ShardBytes(n int) int64 {
-	bytes := p.track.ShardBytes(n)
-	if n < len(p.pieces.shard) {
-		bytes += p.pieces.shard[n]
-	}
-	return bytes
-}
+// ShardBytes is the undecoded size of what was fed of shard n and cannot be planned so far, for want of other shards' records.
+func (p *Planner) ShardBytes(n int) int64 { return p.track.ShardBytes(n) }
 
 // Feed is what arrived of one shard.
 type Feed struct {

@@ -303,8 +303,11 @@ func TestFill(t *testing.T) {
 	}
 	start, some := now, 3
 	e, err = p.Fill(t.Context(), source.Limits{MaxWait: time.Second, Drain: true}, func(ctx context.Context, wait time.Duration) (int, error) {
-		some--
-		return poll(max(0, some))(ctx, wait)
+		if some--; some > 0 {
+			return poll(some)(ctx, wait)
+		}
+		_, err := poll(0)(ctx, wait)
+		return AtEnd, err
 	})
 	if took := now.Sub(start); err != nil || e.Counts.Events != 3 || took != 30*time.Millisecond {
 		t.Errorf("drained: %d events after %v, %v", e.Counts.Events, took, err)
