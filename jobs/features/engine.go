@@ -90,6 +90,9 @@ func (e *engine) move(k key, m feature.Movement, currency string) error {
 	if e.asOf != nil && e.next == len(e.asOf) {
 		return nil // nobody asks for what comes now
 	}
+	if e.asOf != nil {
+		e.walk.SkipTo(e.asOf[e.next])
+	}
 	e.moved = true
 	if err := e.in(currency); err != nil {
 		return err

@@ -332,6 +332,10 @@ func (b *bucket) take(rec arrow.RecordBatch) error {
 			if len(b.asks) == 0 || b.asks[0].key != k {
 				continue // nobody asks for what comes now
 			}
+			if err := b.engine.see(k); err != nil {
+				return err
+			}
+			b.engine.walk.SkipTo(b.asks[0].at)
 		}
 		if err := b.engine.move(k, m, b.moved.currencyAt(i)); err != nil {
 			return err

@@ -31,21 +31,22 @@ func (s sink) NewWriter(ctx context.Context, _ *arrow.Schema, task dataset.TaskI
 	if err != nil {
 		return nil, err
 	}
-	to := catalog.Target{Location: t.Location()}
-	if to.Spec, err = t.Spec(); err != nil {
-		return nil, err
-	}
-	if to.Spec.Schema, err = p.o.Lake.ResolveSchema(ctx, p.o.Table, p.schema); err != nil {
-		return nil, err
-	}
-	var nonce [4]byte
-	rand.Read(nonce[:]) // never fails
-	fw, err := p.o.Lake.NewFileWriter(to, catalog.WriterOptions{EpochID: fmt.Sprintf("features-%s-%d", p.nonce, task.Partition),
-		Nonce: hex.EncodeToString(nonce[:]), MemoryBytes: 64 << 20})
+	spec, err := t.Spec()
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{files: fw, schema: to.Spec.Schema, totals: newTotals(p.asOf)}
+	if layout := p.entries.plan.Layout; p.merge && spec.BucketBy == p.account.Name && spec.Buckets == layout.Buckets {
+		return &bucketWriter{p: p, task: task, spec: spec, totals: newTotals(p.asOf), bucket: -1}, nil
+	}
+	if spec.Schema, err = p.o.Lake.ResolveSchema(ctx, p.o.Table, p.schema); err != nil {
+		return nil, err
+	}
+	fw, err := p.o.Lake.NewFileWriter(catalog.Target{Location: t.Location(), Spec: spec}, catalog.WriterOptions{
+		EpochID: fmt.Sprintf("features-%s-%d", p.nonce, task.Partition), Nonce: newNonce(), MemoryBytes: 64 << 20})
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{files: fw, schema: spec.Schema, totals: newTotals(p.asOf)}
 	for _, f := range w.schema.Fields() {
 		at := -1
 		if i := p.schema.FieldIndices(f.Name); len(i) == 1 {
@@ -58,6 +59,12 @@ func (s sink) NewWriter(ctx context.Context, _ *arrow.Schema, task dataset.TaskI
 	}
 	out := newRowBuilder(p.schema, p.o.Zone)
 	return &computing{writer: w, account: p.account.Type, engine: engine{account: p.account.Type, asOf: p.asOf, out: out}}, nil
+}
+
+func newNonce() string {
+	var nonce [4]byte
+	rand.Read(nonce[:]) // never fails
+	return hex.EncodeToString(nonce[:])
 }
 
 // written is what a task reports to the commit.
@@ -101,10 +108,15 @@ func (w *writer) Close(ctx context.Context) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.totals.seal(); err != nil {
+	return report(files, w.totals)
+}
+
+// report describes a task's files to the commit.
+func report(files []catalog.DataFile, t totals) ([][]byte, error) {
+	if err := t.seal(); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(written{Files: files, Totals: w.totals})
+	data, err := json.Marshal(written{Files: files, Totals: t})
 	if err != nil {
 		return nil, fmt.Errorf("describe written files: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -62,6 +63,7 @@ func (t *totals) add(rec arrow.RecordBatch) {
 	at, ccy := rec.Column(1).(*array.Timestamp), rec.Column(3).(*array.String)
 	balance := rec.Column(4).(*array.Decimal128)
 	t.Rows += rec.NumRows()
+	last, lastSum := groupKey{}, (*money.Sum)(nil)
 	for i := range int(rec.NumRows()) {
 		if balance.IsNull(i) {
 			t.NoHistory++
@@ -74,12 +76,11 @@ func (t *totals) add(rec arrow.RecordBatch) {
 		if ccy.IsValid(i) {
 			k.currency = ccy.Value(i)
 		}
-		s := t.each[k]
-		if s == nil {
-			k.currency = string([]byte(k.currency)) // not the batch's memory
-			s = sumOf(t.each, k)
+		if lastSum == nil || k != last {
+			k.currency = strings.Clone(k.currency) // not the batch's memory
+			last, lastSum = k, sumOf(t.each, k)
 		}
-		s.Add(int128(balance, i))
+		lastSum.Add(int128(balance, i))
 	}
 }
 
@@ -142,6 +143,7 @@ func (p *Plan) ledgerTotals(ctx context.Context) (map[groupKey]*money.Sum, int64
 			return nil, 0, err
 		}
 		m := movements{p: p}
+		last, lastSum := groupKey{}, (*money.Sum)(nil)
 		err = each(ctx, in, p.entries.table, 3, func(b arrow.RecordBatch) error {
 			if err := m.load(b); err != nil {
 				return err
@@ -154,12 +156,11 @@ func (p *Plan) ledgerTotals(ctx context.Context) (map[groupKey]*money.Sum, int64
 				}
 				entries++
 				k := groupKey{p.asOf[at], m.currencyAt(i)}
-				s := sums[k]
-				if s == nil {
-					k.currency = string([]byte(k.currency))
-					s = sumOf(sums, k)
+				if lastSum == nil || k != last {
+					k.currency = strings.Clone(k.currency) // not the batch's memory
+					last, lastSum = k, sumOf(sums, k)
 				}
-				s.Add(v.Amount)
+				lastSum.Add(v.Amount)
 			}
 			return nil
 		})

@@ -36,6 +36,9 @@ func (s Series) At(asOf []int64) ([]Values, error) {
 	out := make([]Values, len(asOf))
 	next := 0
 	for i, t := range asOf {
+		if i == 0 || t >= asOf[i-1] {
+			w.SkipTo(t)
+		}
 		for ; next < len(s) && s[next].SeenAt() <= t; next++ {
 			if err := w.Add(s[next]); err != nil {
 				return nil, fmt.Errorf("movement %d: %w", next, err)

@@ -200,6 +200,46 @@ func TestAWalkerRefusesMovementsThatAnInstantHasMissed(t *testing.T) {
 	}
 }
 
+// TestSkippingChangesNoValue walks with and without the promise.
+func TestSkippingChangesNoValue(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, asOf := draw(t)
+		want, err := s.At(asOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w feature.Walker
+		next := 0
+		for i, at := range asOf {
+			for ; next < len(s) && s[next].SeenAt() <= at; next++ {
+				if err := w.Add(s[next]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := w.At(at)
+			if err != nil || got != want[i] {
+				t.Fatalf("as of %d: %v\n got %+v\nwant %+v", at, err, got, want[i])
+			}
+		}
+	})
+}
+
+func TestAnInstantBeforeThePromiseIsRefused(t *testing.T) {
+	t.Parallel()
+	var w feature.Walker
+	w.SkipTo(10)
+	if _, err := w.At(9); err == nil {
+		t.Error("an instant before the promised one was answered")
+	}
+	if err := w.Add(feature.Movement{BookedAt: 3, KnownAt: 3, Amount: money.Int128Of(1)}); err != nil {
+		t.Error(err)
+	}
+	if v, err := w.At(10); err != nil || v.Credits30 != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 func TestNoFeatureHasANumberWithoutHistory(t *testing.T) {
 	t.Parallel()
 	v, err := feature.Series(nil).At([]int64{5})

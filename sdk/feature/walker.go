@@ -3,6 +3,7 @@ package feature
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 
@@ -17,7 +18,8 @@ var errOrder = errors.New("features: out of order")
 // booked within 90 days, whatever the length of the history. The zero value is at the beginning of time.
 // It is not safe for concurrent use.
 type Walker struct {
-	now   int64
+	now   int64 // the last movement or instant
+	edge  int64 // windows are those of this instant: now, or a later one before which nothing is asked
 	begun bool
 
 	balance         money.Sum
@@ -45,10 +47,20 @@ func (w *Walker) Reset() {
 	*w = Walker{recent: w.recent[:0], peaks: w.peaks[:0]}
 }
 
+// SkipTo promises that no instant before t will be asked: movements that have left all windows by
+// then need not enter them. It changes no value, only the cost.
+func (w *Walker) SkipTo(t int64) {
+	if !w.begun || t > w.edge {
+		if !w.begun {
+			w.now, w.begun = math.MinInt64, true
+		}
+		w.slide(t)
+	}
+}
+
 // Add takes a movement in. Movements come in ascending order of SeenAt, and before any as-of instant that sees them.
 func (w *Walker) Add(m Movement) error {
-	t := m.SeenAt()
-	if err := w.advance(t); err != nil {
+	if err := w.advance(m.SeenAt()); err != nil {
 		return err
 	}
 	w.balance.Add(m.Amount)
@@ -58,26 +70,38 @@ func (w *Walker) Add(m Movement) error {
 	if m.Amount.Sign() > 0 && (!w.anyCredit || m.BookedAt > w.lastCredit) {
 		w.anyCredit, w.lastCredit = true, m.BookedAt
 	}
-	if m.BookedAt > t-windows[2] {
-		w.enter(t, booked{m.BookedAt, m.Amount})
+	if m.BookedAt > w.edge-windows[2] {
+		w.enter(booked{m.BookedAt, m.Amount})
 	}
 	return nil
 }
 
 // At is the features at t (microseconds UTC) of the movements added so far. Instants ascend, also in regard to movements.
 func (w *Walker) At(t int64) (Values, error) {
+	if w.begun && t < w.edge {
+		return Values{}, fmt.Errorf("%w: %d is asked after %d", errOrder, t, w.edge)
+	}
 	if err := w.advance(t); err != nil {
 		return Values{}, err
 	}
 	return w.values(t)
 }
 
-// advance lets those movements leave that fell out of their window by t.
+// advance moves on to t.
 func (w *Walker) advance(t int64) error {
 	if w.begun && t < w.now {
 		return fmt.Errorf("%w: %d comes after %d", errOrder, t, w.now)
 	}
+	if !w.begun || t > w.edge {
+		w.slide(t)
+	}
 	w.begun, w.now = true, t
+	return nil
+}
+
+// slide lets those movements leave that fell out of their window by t.
+func (w *Walker) slide(t int64) {
+	w.edge = t
 	for k, n := range windows {
 		for w.start[k] < len(w.recent) && w.recent[w.start[k]].at <= t-n {
 			w.count(k, w.recent[w.start[k]].amount, -1)
@@ -92,7 +116,6 @@ func (w *Walker) advance(t int64) error {
 		gone++
 	}
 	w.peaks = slices.Delete(w.peaks, 0, gone)
-	return nil
 }
 
 // compact drops the garbage in front of recent.
@@ -104,8 +127,8 @@ func (w *Walker) compact() {
 	}
 }
 
-// enter puts a movement that becomes seen at t into the windows that reach back to its booking.
-func (w *Walker) enter(t int64, b booked) {
+// enter puts a movement into the windows that reach back to its booking.
+func (w *Walker) enter(b booked) {
 	p := len(w.recent)
 	if p > w.start[2] && w.recent[p-1].at > b.at { // it is late
 		from := w.start[2]
@@ -113,7 +136,7 @@ func (w *Walker) enter(t int64, b booked) {
 	}
 	w.recent = slices.Insert(w.recent, p, b)
 	for k, n := range windows {
-		if b.at > t-n {
+		if b.at > w.edge-n {
 			w.count(k, b.amount, 1)
 		} else {
 			w.start[k]++ // it stands before those that are in the window
