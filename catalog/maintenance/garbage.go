@@ -94,7 +94,10 @@ func collect(ctx context.Context, lake *catalog.Lake, name string, opts CollectO
 	if err != nil {
 		return res, err
 	}
-	listed, err := list(ctx, store, prefix, others)
+	// A file is known by where the table is, not by the store's own URL: a lake may be opened where its objects lie
+	// under another address, such as a folder that is served as a bucket.
+	root := strings.TrimRight(t.Location(), "/") + "/"
+	listed, err := list(ctx, store, prefix, root, others)
 	if err != nil {
 		return res, err
 	}
@@ -112,7 +115,7 @@ func collect(ctx context.Context, lake *catalog.Lake, name string, opts CollectO
 		short := strings.TrimPrefix(f.Name, prefix)
 		first, known := seen[short]
 		switch {
-		case refs[plain(store.URL()+"/"+f.Name)]:
+		case refs[plain(root+short)]:
 			res.Referenced++
 		case !tableFile(short):
 			res.Foreign++
@@ -126,9 +129,12 @@ func collect(ctx context.Context, lake *catalog.Lake, name string, opts CollectO
 			next[short] = first
 		default:
 			names = append(names, f.Name)
-			res.Deleted = append(res.Deleted, store.URL()+"/"+f.Name)
+			res.Deleted = append(res.Deleted, root+short)
 			res.Bytes += f.Size
 		}
+	}
+	if res.Referenced == 0 && len(names) > 0 {
+		return res, fmt.Errorf("none of the %d files that the table refers to is listed at %s: nothing is deleted, because the storage does not show what it holds", len(refs), root)
 	}
 	if opts.DryRun {
 		return res, nil
@@ -171,13 +177,14 @@ func otherLocations(ctx context.Context, lake *catalog.Lake, name string) ([]str
 	return out, nil
 }
 
-func list(ctx context.Context, store storage.Store, prefix string, others []string) ([]storage.Info, error) {
+// list lists the files below prefix, which is what the store calls root, leaving out those of other tables.
+func list(ctx context.Context, store storage.Store, prefix, root string, others []string) ([]storage.Info, error) {
 	var out []storage.Info
 	for f, err := range store.List(ctx, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("list %s/%s: %w", store.URL(), prefix, err)
 		}
-		at := plain(store.URL() + "/" + f.Name)
+		at := plain(root + strings.TrimPrefix(f.Name, prefix))
 		if !slices.ContainsFunc(others, func(o string) bool { return strings.HasPrefix(at, o) }) && f.Name != prefix+seenFile {
 			out = append(out, f)
 		}
