@@ -33,6 +33,7 @@ type audit struct {
 	files map[string]tally         // what was read of a file before
 	open  map[int]int              // events held of transactions that the lake holds in part
 	runs  int                      // cuts of maintenance
+	held  []map[string]tally       // what each cut holds, from the first
 
 	balances map[int64]int64 // Σ entries by account
 	sums     map[string]int64
@@ -57,8 +58,23 @@ func newAudit(lake *catalog.Lake, b *book) *audit {
 func mirrorOf(table string) string { return namespace + "." + table }
 func logOf(table string) string    { return changelog.Name(mirrorOf(table)) }
 
-// follow audits the cuts that came since the last time.
+// follow audits the cuts that came since the last time, until there are no more. Nobody commits meanwhile.
 func (a *audit) follow(ctx context.Context) error {
+	if err := a.followLive(ctx); err != nil {
+		return err
+	}
+	pos, err := a.lake.StreamPosition(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if pos.Compare(a.pos) != change.Equal {
+		return fmt.Errorf("the stream stands at %s in the lake, but the last cut ends at %s", pos, a.pos)
+	}
+	return a.tags(ctx)
+}
+
+// followLive audits the cuts that came since the last time, while more may come.
+func (a *audit) followLive(ctx context.Context) error {
 	cuts, err := a.lake.Cuts(ctx)
 	if err != nil {
 		return err
@@ -74,19 +90,7 @@ func (a *audit) follow(ctx context.Context) error {
 			return fmt.Errorf("cut %d (stream %q, epoch %s): %w", c.Cut, c.Stream, c.Epoch, err)
 		}
 	}
-	return a.latest(ctx)
-}
-
-// latest checks what stands in the lake beside its cuts.
-func (a *audit) latest(ctx context.Context) error {
-	pos, err := a.lake.StreamPosition(ctx, stream)
-	if err != nil {
-		return err
-	}
-	if pos.Compare(a.pos) != change.Equal {
-		return fmt.Errorf("the stream stands at %s in the lake, but the last cut ends at %s", pos, a.pos)
-	}
-	return a.tags(ctx)
+	return nil
 }
 
 // step audits one cut.
@@ -101,11 +105,23 @@ func (a *audit) step(ctx context.Context, c catalog.CutInfo) error {
 	if err != nil {
 		return err
 	}
+	held := map[string]tally{}
+	for name, want := range a.want {
+		held[name] = *want
+	}
+	a.held = append(a.held, held)
+	if err := a.tables(ctx, cut, held); err != nil {
+		return err
+	}
+	return a.books()
+}
+
+// tables holds the tables of a cut against what they must hold.
+func (a *audit) tables(ctx context.Context, cut *catalog.Cut, held map[string]tally) error {
 	have := cut.Tables()
-	for _, name := range slices.Sorted(maps.Keys(a.want)) {
-		want := a.want[name]
+	for _, name := range slices.Sorted(maps.Keys(held)) {
 		if !slices.Contains(have, name) {
-			if want.rows > 0 {
+			if held[name].rows > 0 {
 				return fmt.Errorf("table %s is not in the lake", name)
 			}
 			continue
@@ -114,11 +130,24 @@ func (a *audit) step(ctx context.Context, c catalog.CutInfo) error {
 		if err != nil {
 			return err
 		}
-		if err := a.table(ctx, t, *want); err != nil {
+		if err := a.table(ctx, t, held[name]); err != nil {
 			return err
 		}
 	}
-	return a.books()
+	return nil
+}
+
+// again reads a cut anew from the storage, and audits it once more.
+func (a *audit) again(ctx context.Context, n int64) error {
+	clear(a.files)
+	cut, err := a.lake.At(ctx, catalog.At{Cut: n})
+	if err == nil {
+		err = a.tables(ctx, cut, a.held[n-1])
+	}
+	if err != nil {
+		return fmt.Errorf("cut %d, audited once more: %w", n, err)
+	}
+	return nil
 }
 
 // advance takes the events of one epoch into what is wanted.

@@ -2,6 +2,7 @@ package killsuite
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/catalog/maintenance"
 	"github.com/millrace/millrace/internal/faults"
 	"github.com/millrace/millrace/internal/testservers"
 )
@@ -82,6 +84,8 @@ type stats struct {
 	epochs   int64 // told by lives
 	dropped  int64
 	stopped  int           // lives that were stopped and went on
+	orphans  int           // files that the lives left behind
+	rebuilt  int           // epochs that were rebuilt after a conflict
 	pace     time.Duration // how long a life takes for its first epochs
 	faults   map[string]int
 }
@@ -110,8 +114,8 @@ func (w *world) report() {
 	for _, t := range w.audit.want {
 		rows += t.rows
 	}
-	fmt.Fprintf(&b, "%d kills, %d stops, %d processes, %d ended with an error; %d messages, %d transactions, %d cuts audited (%d of them maintenance), %d rows at the last, %d epochs dropped, %s",
-		w.stats.total(), w.stats.stopped, w.stats.started, w.stats.failures, w.sent, len(w.book.txs), w.audit.cut, w.audit.runs, rows, w.stats.dropped, time.Since(w.stats.start).Round(time.Second/10))
+	fmt.Fprintf(&b, "%d kills, %d stops, %d processes, %d ended with an error; %d messages, %d transactions, %d cuts audited (%d of them maintenance), %d rows at the last, %d epochs dropped, %d rebuilt, %d files left behind, %s",
+		w.stats.total(), w.stats.stopped, w.stats.started, w.stats.failures, w.sent, len(w.book.txs), w.audit.cut, w.audit.runs, rows, w.stats.dropped, w.stats.rebuilt, w.stats.orphans, time.Since(w.stats.start).Round(time.Second/10))
 	if len(w.stats.faults) > 0 {
 		fmt.Fprintf(&b, "\nfaults: %v", w.stats.faults)
 	}
@@ -283,6 +287,30 @@ func (w *world) finish() {
 	w.check(w.audit.follow(w.t.Context()))
 	if n := w.audit.behind(); n != 0 {
 		w.t.Fatalf("%d events are not in the lake, though the last life says that it has caught up", n)
+	}
+	w.sweep()
+}
+
+// sweep deletes what the lives left behind, and demands that no cut misses any of it.
+func (w *world) sweep() {
+	w.t.Helper()
+	ctx := w.t.Context()
+	names, err := w.audit.lake.Tables(ctx)
+	w.check(err)
+	now := time.Now().Add(time.Hour)
+	opts := maintenance.CollectOptions{MinAge: time.Nanosecond, Grace: time.Nanosecond, Logger: slog.New(slog.DiscardHandler), Clock: func() time.Time {
+		now = now.Add(time.Minute)
+		return now
+	}}
+	for _, name := range names {
+		_, err := maintenance.Collect(ctx, w.audit.lake, name, opts) // sees them
+		w.check(err)
+		res, err := maintenance.Collect(ctx, w.audit.lake, name, opts) // deletes them
+		w.check(err)
+		w.stats.orphans += len(res.Deleted)
+	}
+	for _, n := range []int64{w.audit.cut, 1 + int64(w.seed%uint64(w.audit.cut))} {
+		w.check(w.audit.again(ctx, n))
 	}
 }
 

@@ -57,7 +57,9 @@ type said struct {
 	Cut     int64  `json:"cut,omitempty"`
 	Dropped int64  `json:"dropped,omitempty"`
 	Done    bool   `json:"done,omitempty"`
-	Commits int    `json:"commits,omitempty"` // of a compaction
+	// Compacted says that a table's compaction is over, which made so many commits.
+	Compacted bool `json:"compacted,omitempty"`
+	Commits   int  `json:"commits,omitempty"`
 
 	Report *ingest.Report `json:"report,omitempty"`
 }
@@ -126,7 +128,7 @@ func compact(ctx context.Context, lake *catalog.Lake, p *points, log *slog.Logge
 			if err != nil {
 				return unlessEnded(ctx, err)
 			}
-			p.say(said{Commits: res.Commits})
+			p.say(said{Compacted: true, Commits: res.Commits})
 		}
 	}
 	return nil

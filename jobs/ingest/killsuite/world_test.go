@@ -37,6 +37,7 @@ type setup struct {
 	files    bool // the stream is in files, else in Kafka
 	postgres *testservers.PostgreSQL
 	s3       bool
+	dir      string // of the lake; "": one of the test's
 }
 
 func (s setup) String() string {
@@ -117,7 +118,10 @@ func (w *world) check(err error) {
 
 // openLake makes the lake's storage and catalog, and the audit's own way to it, which no fault is on.
 func (w *world) openLake(s setup) {
-	dir := w.t.TempDir()
+	dir := s.dir
+	if dir == "" {
+		dir = w.t.TempDir()
+	}
 	w.job.Catalog, w.job.Warehouse = "sqlite://"+filepath.Join(dir, "catalog.db"), "file://"+filepath.Join(dir, "warehouse")
 	direct := w.job.Catalog
 	if s.postgres != nil {
@@ -292,13 +296,4 @@ func (f *fileWriter) place(topic string) (folder, shard string) {
 	}
 	table := topic[strings.LastIndexByte(topic, '.')+1:]
 	return "table-" + table + "/", table
-}
-
-// host is the address that a server listens on.
-func host(endpoint string) string {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }
