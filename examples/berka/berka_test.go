@@ -290,6 +290,9 @@ func hundredths(t *rapid.T, n int64) money.Decimal {
 // the figures against an independent computation.
 func TestRealLedger(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("TestSample goes the same way")
+	}
 	if _, err := os.Stat(realData); err != nil {
 		t.Logf("the data set is not there, so that TestSample is all that was run: %v", err)
 		return
