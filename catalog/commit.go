@@ -71,7 +71,7 @@ func (c *Commit) check() error {
 	if c.Stream == "" && (!c.From.IsZero() || !c.To.IsZero()) {
 		fail("positions without a stream")
 	}
-	if o := c.To.Compare(c.From); o != change.After && o != change.Equal {
+	if o := c.To.Compare(c.From); o != change.After && o != change.Equal && !c.Reset {
 		fail("it ends at %s, which is not after its start %s", c.To, c.From)
 	}
 	seen := map[string]bool{}

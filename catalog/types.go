@@ -109,7 +109,10 @@ type Commit struct {
 	Stream   string
 	Epoch    string
 	From, To change.Position
-	Tables   []TableChange
+	// Reset says that the stream goes on from To although that is not after From, because its log was lost or made
+	// again. What the lake holds of the stream is then replaced by Tables.
+	Reset  bool
+	Tables []TableChange
 	// BusinessDate, if set, moves the tag bd-YYYY-MM-DD on every table of the namespaces touched, in the same commit.
 	BusinessDate time.Time
 	// LastCommit is the source's commit time of the last transaction held; zero if unknown.

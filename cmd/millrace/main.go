@@ -75,7 +75,7 @@ func commands() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), reconcileCommand(), showCommand(), tablesCommand(), verifyCommand())
+	root.AddCommand(checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), reconcileCommand(), resnapshotCommand(), showCommand(), tablesCommand(), verifyCommand())
 	strictly(root)
 	root.SetHelpCommand(helpCommand(root))
 	return root

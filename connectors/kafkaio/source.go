@@ -234,7 +234,7 @@ func (s *Source) gap(topic string, partition int32, what string) error {
 	if t, ok := s.opts.topic(topic); ok {
 		table = t.Table
 	}
-	return fmt.Errorf("kafka topic %s partition %d: %w: %s; let the connector snapshot %s again, into a namespace and under a project name of its own", topic, partition, source.ErrGap, what, table)
+	return fmt.Errorf("kafka topic %s partition %d: %w: %s; let the connector snapshot %s again, and all other tables with it, and once it has, run: millrace resnapshot --from TIME, when that snapshot began", topic, partition, source.ErrGap, what, table)
 }
 
 // Close implements source.Source.

@@ -25,6 +25,7 @@ type File struct {
 	path  string
 	where strictyaml.Where
 	meter metric.Meter // nil: none
+	start time.Time    // where a stream that has no position begins; zero: at its beginning
 }
 
 // Lake says where the tables are.

@@ -64,7 +64,7 @@ func (f *File) OpenSource(ctx context.Context, log *slog.Logger) (source.Source,
 		return f.Source.Files.open(ctx, f, log)
 	}
 	k := f.Source.Kafka
-	o := kafkaio.Options{Brokers: k.Brokers, Stream: f.Name, TransactionTopic: k.Transaction, HeartbeatTopic: k.Heartbeat, Group: k.Group, Logger: log}
+	o := kafkaio.Options{Brokers: k.Brokers, Stream: f.Name, TransactionTopic: k.Transaction, HeartbeatTopic: k.Heartbeat, Group: k.Group, StartAt: f.start, Logger: log}
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
 		cfg, err := f.decoder(f.Ingest.Tables[name])
 		if err != nil {

@@ -11,9 +11,12 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,6 +25,8 @@ import (
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/internal/ledgergen"
 	"github.com/millrace/millrace/jobs/ingest"
+	"github.com/millrace/millrace/jobs/verify"
+	"github.com/millrace/millrace/sdk/change"
 	"github.com/millrace/millrace/sdk/source"
 	"github.com/millrace/millrace/sdk/source/debezium"
 	"github.com/millrace/millrace/sdk/storage"
@@ -47,6 +52,7 @@ type Bank struct {
 	next   func() (ledgergen.Tx, bool)
 	client *kgo.Client
 	dir    string
+	last   ledgergen.Tx
 }
 
 // New starts a bank's Kafka, with empty topics.
@@ -89,6 +95,7 @@ func (b *Bank) Send(n int) int {
 			break
 		}
 		b.Truth.Apply(tx)
+		b.last = tx
 		for m := range b.enc.Messages(tx) {
 			b.Sent[m.Kind]++
 			records = append(records, &kgo.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Timestamp: time.UnixMicro(m.At)})
@@ -177,4 +184,53 @@ func (b *Bank) Options(run ingest.Runner) ingest.Options {
 		o.Tables = append(o.Tables, t)
 	}
 	return o
+}
+
+// Snapshot sends every row of every table as a read event, as a connector does that takes a new snapshot. at is the messages' time stamp.
+func (b *Bank) Snapshot(at time.Time) int {
+	b.T.Helper()
+	tx := ledgergen.Tx{ID: b.last.ID + 1, LSN: b.last.LSN + 1000, At: b.last.At + 1, Day: b.last.Day}
+	for _, t := range ledgergen.TableNames() {
+		for _, key := range slices.Sorted(maps.Keys(b.Truth.Tables[t])) {
+			tx.Events = append(tx.Events, ledgergen.Event{Table: t, Op: change.Read, After: b.Truth.Tables[t][key]})
+		}
+	}
+	var records []*kgo.Record
+	for m := range b.enc.Messages(tx) {
+		records = append(records, &kgo.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Timestamp: at})
+	}
+	b.produce(records...)
+	return len(tx.Events)
+}
+
+// Expire deletes what the topics hold, as retention does.
+func (b *Bank) Expire() {
+	b.T.Helper()
+	adm := kadm.NewClient(b.client)
+	ends, err := adm.ListEndOffsets(context.Background(), b.cfg.Topics()...)
+	if err == nil {
+		_, err = adm.DeleteRecords(context.Background(), ends.Offsets())
+	}
+	if err != nil {
+		b.T.Fatal(err)
+	}
+}
+
+// CheckMirrors holds the mirrors against the truth, row by row, and every cut by its books.
+func (b *Bank) CheckMirrors(lake *catalog.Lake) {
+	b.T.Helper()
+	ctx := context.Background()
+	cut, err := lake.At(ctx, catalog.At{})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	for _, t := range ledgergen.TableNames() {
+		if err := b.compare(ctx, lake, cut, t); err != nil {
+			b.T.Errorf("table %s: %v", t, err)
+		}
+	}
+	rep, err := verify.Cuts(ctx, lake, Namespace)
+	if err != nil || len(rep.Findings) > 0 {
+		b.T.Errorf("books: %v %+v", err, rep.Findings)
+	}
 }
