@@ -11,11 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/jobs/reconcile"
+	"github.com/millrace/millrace/runners/embedded"
+	"github.com/millrace/millrace/sdk/dataset"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/storage"
 )
@@ -111,7 +114,12 @@ func (x *reconcileFlags) options(ctx context.Context, errs io.Writer) (o reconci
 			return o, nil, err
 		}
 	}
-	o.Logger, o.Run = log, onEmbedded("reconcile", log)
+	o.Logger = log
+	o.Run = func(ctx context.Context, build func(beam.Scope) error) error {
+		// More than this makes the exchange of both sides no faster, and the process larger.
+		_, err := embedded.Run(ctx, build, embedded.Options{Name: "reconcile", Log: log, Dataset: dataset.RunOptions{Memory: 16 << 20}})
+		return err
+	}
 	return o, done, nil
 }
 

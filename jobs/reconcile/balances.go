@@ -194,5 +194,5 @@ func (b *balanceCheck) report(ctx context.Context, to *Report) ([]found, error) 
 		}
 	}
 	to.Balances = rep
-	return []found{{rep.Rule, parts}}, nil
+	return []found{{rule: rep.Rule, parts: parts}}, nil
 }

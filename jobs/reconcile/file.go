@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -24,7 +25,8 @@ import (
 	"github.com/millrace/millrace/sdk/storage"
 )
 
-// colPlace names a row of a file: file:line, or file row number.
+// colPlace numbers a row: its line, or the row of a Parquet file; behind the file's number where there are several. What
+// travels with millions of rows is this, and statementFile.place makes of it what people read.
 const colPlace = "_place"
 
 // statementFile is the statement as a dataset.Reader. A file is one split, so that every row knows its line.
@@ -37,6 +39,7 @@ type statementFile struct {
 	out     *arrow.Schema // and the place
 	rejects storage.Store // where records go that cannot be read; nil refuses the first
 	most    int64
+	names   []string // of the files, once they are planned
 }
 
 const rejectPrefix = "rejects/"
@@ -175,9 +178,11 @@ func (f *statementFile) Plan(ctx context.Context) ([]dataset.Split, error) {
 	if err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
 	}
+	f.names = nil
 	out := make([]dataset.Split, len(pieces))
 	for i, p := range pieces {
-		data, err := json.Marshal(p)
+		f.names = append(f.names, p.Name)
+		data, err := json.Marshal(numbered{p, i, len(pieces) == 1})
 		if err != nil {
 			return nil, fmt.Errorf("statement: %w", err)
 		}
@@ -188,11 +193,14 @@ func (f *statementFile) Plan(ctx context.Context) ([]dataset.Split, error) {
 
 // Open reads one file.
 func (f *statementFile) Open(ctx context.Context, split dataset.Split, batchRows int) (dataset.BatchReader, error) {
-	var piece files.Split
-	if err := json.Unmarshal(split.Data, &piece); err != nil {
+	var n numbered
+	if err := json.Unmarshal(split.Data, &n); err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
 	}
-	p := &placed{file: f, name: piece.Name}
+	piece, p := n.Split, &placed{file: f}
+	if !n.Alone {
+		p.before = fmt.Appendf(nil, "%d:", n.Number)
+	}
 	if f.format != "csv" {
 		r, err := parquetio.Open(ctx, f.store, piece, parquetio.Options{Schema: f.schema, BatchRows: batchRows})
 		if err != nil {
@@ -219,14 +227,37 @@ func (f *statementFile) Open(ctx context.Context, split dataset.Split, batchRows
 	return p, nil
 }
 
+// numbered is a file of the statement as a split.
+type numbered struct {
+	files.Split
+	Number int  `json:"number"`
+	Alone  bool `json:"alone"`
+}
+
+// place is where a row stands, for people: file:line, or file row number.
+func (f *statementFile) place(ref string) string {
+	number, row, several := strings.Cut(ref, ":")
+	if !several {
+		number, row = "0", ref
+	}
+	i, err := strconv.Atoi(number)
+	if err != nil || i >= len(f.names) {
+		return ref
+	}
+	if f.format == "csv" {
+		return f.names[i] + ":" + row
+	}
+	return f.names[i] + " row " + row
+}
+
 // placed adds to each row where it stands.
 type placed struct {
-	file  *statementFile
-	name  string
-	rows  dataset.BatchReader
-	lines func() []int64 // nil counts rows
-	n     int64
-	kept  *files.RejectFile
+	file   *statementFile
+	before []byte // of the file's number
+	rows   dataset.BatchReader
+	lines  func() []int64 // nil counts rows
+	n      int64
+	kept   *files.RejectFile
 }
 
 func (p *placed) Next(ctx context.Context) (arrow.RecordBatch, error) {
@@ -243,15 +274,17 @@ func (p *placed) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	places := array.NewStringBuilder(memory.DefaultAllocator)
 	defer places.Release()
 	places.Reserve(int(b.NumRows()))
-	buf := []byte(p.name)
+	buf := slices.Clone(p.before)
 	if p.lines != nil {
 		for _, line := range p.lines() {
-			places.BinaryBuilder.Append(fmt.Appendf(buf[:len(p.name)], ":%d", line))
+			buf = strconv.AppendInt(buf[:len(p.before)], line, 10)
+			places.BinaryBuilder.Append(buf)
 		}
 	} else {
 		for range b.NumRows() {
 			p.n++
-			places.BinaryBuilder.Append(fmt.Appendf(buf[:len(p.name)], " row %d", p.n))
+			buf = strconv.AppendInt(buf[:len(p.before)], p.n, 10)
+			places.BinaryBuilder.Append(buf)
 		}
 	}
 	col := places.NewArray()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/connectors/parquetio"
@@ -40,6 +41,8 @@ type output struct {
 type found struct {
 	rule  string
 	parts []part
+	// place makes of a ref of the right side what people read; nil leaves it.
+	place func(ref string) string
 }
 
 // Break is a row of breaks.csv and of the table breaks. A pointer is nil where there is nothing to say.
@@ -156,6 +159,9 @@ func (o *output) writeMatches(ctx context.Context, out storage.Store) error {
 			for i, c := range cols {
 				arrays[i] = b.Column(c)
 			}
+			placed := o.placed(b)
+			defer placed.Release()
+			arrays[schema.FieldIndices(columnar.ColRefRight)[0]] = placed
 			m := array.NewRecordBatch(schema, arrays, b.NumRows())
 			defer m.Release()
 			return rows.Write(m)
@@ -168,6 +174,17 @@ func (o *output) writeMatches(ctx context.Context, out storage.Store) error {
 		return err
 	}
 	return w.Close()
+}
+
+// placed are the right side's refs of matches, as people read them.
+func (o *output) placed(b arrow.RecordBatch) arrow.Array {
+	refs := b.Column(b.Schema().FieldIndices(columnar.ColRefRight)[0]).(*array.String)
+	out := array.NewStringBuilder(memory.DefaultAllocator)
+	defer out.Release()
+	for i := range refs.Len() {
+		out.Append(o.checks[0].place(refs.Value(i)))
+	}
+	return out.NewArray()
 }
 
 // matchSchema is that of outcomes but for what a match has not, and which of their columns these are.
@@ -206,7 +223,7 @@ func (o *output) writeRejects(ctx context.Context, out storage.Store) error {
 // eachBreak calls f for every break: check by check, in order of keys, which does not depend on how rows were cut into parts.
 func (o *output) eachBreak(ctx context.Context, f func(*Break) error) error {
 	for _, c := range o.checks {
-		if err := o.merged(ctx, c.rule, c.parts, f); err != nil {
+		if err := o.merged(ctx, c, f); err != nil {
 			return err
 		}
 	}
@@ -214,14 +231,14 @@ func (o *output) eachBreak(ctx context.Context, f func(*Break) error) error {
 }
 
 // merged reads parts, each in order of keys, as one sequence in that order. A key is in one part only.
-func (o *output) merged(ctx context.Context, rule string, parts []part, f func(*Break) error) (err error) {
+func (o *output) merged(ctx context.Context, from found, f func(*Break) error) (err error) {
 	var open []*breakCursor
 	defer func() {
 		for _, c := range open {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	for _, p := range parts {
+	for _, p := range from.parts {
 		if p.Breaks == "" {
 			continue
 		}
@@ -229,7 +246,7 @@ func (o *output) merged(ctx context.Context, rule string, parts []part, f func(*
 		if err != nil {
 			return err
 		}
-		c := &breakCursor{rowSource: rows, rule: rule}
+		c := &breakCursor{rowSource: rows, rule: from.rule}
 		open = append(open, c)
 		if err := c.next(); err != nil {
 			return err
@@ -244,6 +261,9 @@ func (o *output) merged(ctx context.Context, rule string, parts []part, f func(*
 		}
 		if least == nil {
 			return nil
+		}
+		if from.place != nil && least.row.RefRight != "" {
+			least.row.RefRight = from.place(least.row.RefRight)
 		}
 		if err := f(least.row); err != nil {
 			return err
@@ -330,9 +350,9 @@ func breakAt(b arrow.RecordBatch, i int, rule string) (*Break, error) {
 		RefLeft: text(columnar.ColRefLeft), RefRight: text(columnar.ColRefRight), RowLeft: text(columnar.ColRowLeft), RowRight: text(columnar.ColRowRight)}
 	switch {
 	case col(columnar.ColRefRight).IsNull(i):
-		out.Side = columnar.Left
+		out.Side = "left"
 	case col(columnar.ColRefLeft).IsNull(i):
-		out.Side = columnar.Right
+		out.Side = "right"
 	default:
 		out.Side = "both"
 	}

@@ -182,7 +182,11 @@ func TestNumberOfPartitionsChangesNothing(t *testing.T) {
 	b := theBank(t)
 	file := put(t, "statement.csv", b.statement)
 	var first map[string]string
-	for _, n := range []int{1, 7, 16} {
+	numbers := []int{1, 7, 16}
+	if testing.Short() {
+		numbers = numbers[:2]
+	}
+	for _, n := range numbers {
 		o := options(laketest.Open(t, b.dir), cardStatement(t, file))
 		o.Balances, o.Dry, o.Out, o.Partitions = balances(), true, t.TempDir(), n
 		check(t, o)
@@ -252,7 +256,11 @@ func TestKilledAndRunAgain(t *testing.T) {
 	t.Parallel()
 	b := theBank(t)
 	file := put(t, "statement.csv", b.statement)
-	for i, stage := range []string{"staged", "precommit", "committed"} {
+	stages := []string{"precommit", "committed", "staged"}
+	if testing.Short() {
+		stages = stages[:1]
+	}
+	for i, stage := range stages {
 		ns := fmt.Sprint("killed", i)
 		ctx, kill := context.WithCancel(t.Context())
 		lake := openWithHook(t, b.dir, func(at string) {

@@ -45,7 +45,7 @@ type rowCheck struct {
 
 func spoolFields() []arrow.Field {
 	i64 := arrow.PrimitiveTypes.Int64
-	return []arrow.Field{{Name: colSide, Type: utf8}, {Name: colOp, Type: utf8}, {Name: colTime, Type: i64}, {Name: colLSN, Type: i64}, {Name: colOrder, Type: i64}}
+	return []arrow.Field{{Name: colSide, Type: i64}, {Name: colOp, Type: utf8}, {Name: colTime, Type: i64}, {Name: colLSN, Type: i64}, {Name: colOrder, Type: i64}}
 }
 
 func (r *run) newRows(ctx context.Context, t *sourceTable, mirror *arrow.Schema) (*rowCheck, error) {
@@ -75,7 +75,7 @@ func (c *rowCheck) spool(_ context.Context, b *source.Batch, end int64) error {
 	defer out.Release()
 	n := b.Rows()
 	for i := range n {
-		out.Field(0).(*array.StringBuilder).Append(columnar.Left)
+		out.Field(0).(*array.Int64Builder).Append(columnar.Left)
 		out.Field(1).(*array.StringBuilder).Append(b.Ops[i].String())
 	}
 	out.Field(2).(*array.Int64Builder).AppendValues(b.CommittedAt, nil)
@@ -222,7 +222,7 @@ func makeRowComparison(config string) (dataset.BatchFunc, error) {
 		own := len(spoolFields())
 		w := &rowWriter{rule: c.Rule, rows: b, values: own, out: array.NewRecordBuilder(memory.DefaultAllocator, columnar.OutcomeSchema(0))}
 		defer w.out.Release()
-		side, ok1 := b.Column(0).(*array.String)
+		side, ok1 := b.Column(0).(*array.Int64)
 		op, ok2 := b.Column(1).(*array.String)
 		if !ok1 || !ok2 {
 			return nil, errors.New("compare rows: the rows are no events")

@@ -43,7 +43,7 @@ func (s *sourceCheck) report(ctx context.Context, to *Report) ([]found, error) {
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, found{t.rows.rule(), parts})
+			rows = append(rows, found{rule: t.rows.rule(), parts: parts})
 		}
 		rep.Tables = append(rep.Tables, c)
 	}

@@ -108,6 +108,9 @@ func TestSourceWasAltered(t *testing.T) {
 		{"customers", "city", ""},
 		{"entries", "amount", "entries: control total amount[currency="},
 	} {
+		if testing.Short() && c.says == "" {
+			continue
+		}
 		t.Run(c.table, func(t *testing.T) {
 			t.Parallel()
 			dir, _ := ownBank(t)

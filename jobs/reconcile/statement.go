@@ -182,7 +182,7 @@ func (c *statementCheck) report(ctx context.Context, to *Report) ([]found, error
 	}
 	to.Checked = rep
 	rep.Quarantined, rep.FirstReject, err = quarantined(ctx, c.run.work)
-	return []found{{rep.Rule, parts}}, err
+	return []found{{rep.Rule, parts, c.file.place}}, err
 }
 
 func mergeSums(all map[string]*sums, ccy string, s *sums) {
@@ -229,7 +229,7 @@ func totalOf(all map[string]*Totals, ccy string) *Totals {
 }
 
 func addPopulation(all map[string]*Totals, b arrow.RecordBatch, scale int32) error {
-	side, ok1 := b.Column(0).(*array.String)
+	side, ok1 := b.Column(0).(*array.Int64)
 	ccy, ok2 := b.Column(1).(*array.String)
 	items, ok3 := b.Column(2).(*array.Int64)
 	total, ok4 := b.Column(3).(*array.Decimal128)

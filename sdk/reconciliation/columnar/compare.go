@@ -20,13 +20,13 @@ import (
 
 func init() { dataset.RegisterMaker(makeComparison) }
 
-// ColSide tells the sides apart in what [Both] puts together: "left" or "right".
+// ColSide tells the sides apart in what [Both] puts together, and in populations.
 const ColSide = "side"
 
-// The sides.
+// The sides, as int64.
 const (
-	Left  = "left"
-	Right = "right"
+	Left  = 0
+	Right = 1
 )
 
 // The columns of an outcome beside the key.
@@ -77,25 +77,38 @@ type Pair struct {
 }
 
 // Both puts two sides' items of one scale together.
-func Both(s beam.Scope, left, right dataset.Rows, scale int32, opts ...Option) Pair {
+func Both(s beam.Scope, left, right dataset.Dataset, scale int32, opts ...Option) Pair {
 	s = s.Scope("columnar.Both")
 	set := settings{dataset.DefaultPartitions}
 	for _, o := range opts {
 		o(&set)
 	}
-	all := dataset.Union(s, tagged(s, left, Left), tagged(s, right, Right))
+	rows := shows(left) || shows(right)
+	all := dataset.Union(s, tagged(s, left, Left, rows), tagged(s, right, Right, rows))
 	return Pair{dataset.Sort(s, dataset.Repartition(s, all, set.partitions, ColKey), ColKey), scale}
 }
 
-func tagged(s beam.Scope, in dataset.Rows, side string) dataset.Dataset {
+func shows(items dataset.Dataset) bool {
+	return items.Schema() != nil && items.Schema().HasField(ColRow)
+}
+
+// tagged are items with their side. rows adds the rows shown, null where the side has none.
+func tagged(s beam.Scope, in dataset.Dataset, side int, rows bool) dataset.Dataset {
 	items := []dataset.Item{dataset.As(ColSide, expr.Lit(side))}
-	for _, f := range ItemSchema(0).Fields() {
+	for _, f := range ItemSchema(0, false).Fields() {
 		items = append(items, dataset.Column(f.Name))
+	}
+	switch {
+	case !rows:
+	case !shows(in):
+		items = append(items, dataset.As(ColRow, expr.Lit(nil).Cast(expr.Type{Kind: expr.String})))
+	default:
+		items = append(items, dataset.Column(ColRow))
 	}
 	return dataset.Project(s, in, items...)
 }
 
-// Population is what each side holds by currency: side, currency, items (int64),
+// Population is what each side holds by currency: side (int64), currency, items (int64),
 // total (decimal). It is added up from the items, apart from any comparison.
 func Population(s beam.Scope, p Pair) dataset.Dataset {
 	s = s.Scope("columnar.Population")
@@ -170,22 +183,24 @@ func (c *comparison) batch(_ context.Context, b arrow.RecordBatch) (arrow.Record
 
 // inColumns are the columns of a batch of items.
 type inColumns struct {
-	side, key, currency, ref, row *array.String
-	amount                        *array.Decimal128
-	date                          *array.Date32
+	side               *array.Int64
+	key, currency, ref *array.String
+	row                *array.String // nil where there is nothing to show
+	amount             *array.Decimal128
+	date               *array.Date32
 }
 
 func (in *inColumns) read(b arrow.RecordBatch) error {
-	var ok [7]bool
+	var ok [6]bool
 	col := func(name string) arrow.Array { return b.Column(b.Schema().FieldIndices(name)[0]) }
-	in.side, ok[0] = col(ColSide).(*array.String)
+	in.side, ok[0] = col(ColSide).(*array.Int64)
 	in.key, ok[1] = col(ColKey).(*array.String)
 	in.amount, ok[2] = col(ColAmount).(*array.Decimal128)
 	in.currency, ok[3] = col(ColCurrency).(*array.String)
 	in.date, ok[4] = col(ColDate).(*array.Date32)
 	in.ref, ok[5] = col(ColRef).(*array.String)
-	in.row, ok[6] = col(ColRow).(*array.String)
-	if ok != [7]bool{true, true, true, true, true, true, true} {
+	in.row, _ = columnOf(b, ColRow).(*array.String)
+	if ok != [6]bool{true, true, true, true, true, true} {
 		return fmt.Errorf("the rows are no items: %s", b.Schema())
 	}
 	return nil
@@ -202,7 +217,7 @@ func (in *inColumns) item(i int) (reconciliation.Item, error) {
 }
 
 // rowOf finds the row that a break shows, in the rows [from, to) of its key.
-func (in *inColumns) rowOf(it *reconciliation.Item, side string, from, to int) (string, bool) {
+func (in *inColumns) rowOf(it *reconciliation.Item, side int64, from, to int) (string, bool) {
 	if in.row == nil || in.row.NullN() == in.row.Len() {
 		return "", false
 	}
@@ -260,7 +275,7 @@ func (o *outcomes) add(c *comparison, br reconciliation.Break, from, to int) {
 	addRow(c, o.rowR, br.Right, Right, shown, from, to)
 }
 
-func addRow(c *comparison, out *array.StringBuilder, it *reconciliation.Item, side string, shown bool, from, to int) {
+func addRow(c *comparison, out *array.StringBuilder, it *reconciliation.Item, side int64, shown bool, from, to int) {
 	if it != nil && shown {
 		if text, ok := c.in.rowOf(it, side, from, to); ok {
 			out.Append(text)

@@ -31,13 +31,17 @@ const (
 )
 
 // ItemSchema is the form of items with amounts of a scale: key text, amount decimal(38, scale),
-// currency text ("" for none), date (null for none), ref text, row text (JSON of the columns shown; null for none).
-func ItemSchema(scale int32) *arrow.Schema {
+// currency text ("" for none), date (null for none), ref text and, where there are columns to show, row: text, their values as JSON.
+func ItemSchema(scale int32, rows bool) *arrow.Schema {
 	text := arrow.BinaryTypes.String
-	return arrow.NewSchema([]arrow.Field{
+	fields := []arrow.Field{
 		{Name: ColKey, Type: text}, {Name: ColAmount, Type: amountType(scale)}, {Name: ColCurrency, Type: text},
-		{Name: ColDate, Type: arrow.FixedWidthTypes.Date32, Nullable: true}, {Name: ColRef, Type: text}, {Name: ColRow, Type: text, Nullable: true},
-	}, nil)
+		{Name: ColDate, Type: arrow.FixedWidthTypes.Date32, Nullable: true}, {Name: ColRef, Type: text},
+	}
+	if rows {
+		fields = append(fields, arrow.Field{Name: ColRow, Type: text, Nullable: true})
+	}
+	return arrow.NewSchema(fields, nil)
 }
 
 func amountType(scale int32) *arrow.Decimal128Type {
@@ -72,7 +76,7 @@ func Items(s beam.Scope, in dataset.Rows, c Columns) dataset.Dataset {
 	if err != nil { // texts and numbers always encode
 		cols = nil
 	}
-	return dataset.MapWith(s, in, makeItems, string(cols), dataset.OutputSchema(ItemSchema(c.Scale)))
+	return dataset.MapWith(s, in, makeItems, string(cols), dataset.OutputSchema(ItemSchema(c.Scale, len(c.Show) > 0)))
 }
 
 // Check says, as a fault.Usage, what a schema lacks for items to be made of it.
@@ -136,7 +140,7 @@ func makeItems(config string) (dataset.BatchFunc, error) {
 	if err := json.Unmarshal([]byte(config), &m.Columns); err != nil {
 		return nil, fmt.Errorf("items: %w", err)
 	}
-	m.schema = ItemSchema(m.Scale)
+	m.schema = ItemSchema(m.Scale, len(m.Show) > 0)
 	var err error
 	if m.zone, err = time.LoadLocation(m.Zone); err != nil {
 		return nil, fmt.Errorf("items: %w", err)
@@ -157,7 +161,7 @@ func (m *itemMaker) items(_ context.Context, b arrow.RecordBatch) (arrow.RecordB
 	}
 	col := func(name string) arrow.Array { return b.Column(b.Schema().FieldIndices(name)[0]) }
 	n := int(b.NumRows())
-	out := make([]arrow.Array, 6)
+	out := make([]arrow.Array, m.schema.NumFields())
 	defer func() {
 		for _, a := range out {
 			if a != nil {
@@ -173,7 +177,9 @@ func (m *itemMaker) items(_ context.Context, b arrow.RecordBatch) (arrow.RecordB
 	out[0] = m.joined(m.Key, col, n)
 	out[2] = m.currencies(col, n)
 	out[3] = m.dates(col, n)
-	out[5] = m.rows(col, n)
+	if len(m.Show) > 0 {
+		out[5] = m.rows(col, n)
+	}
 	return array.NewRecordBatch(m.schema, out, int64(n)), nil
 }
 
@@ -311,9 +317,6 @@ func (m *itemMaker) dates(col func(string) arrow.Array, n int) arrow.Array {
 
 // rows are the columns shown, as JSON objects of texts.
 func (m *itemMaker) rows(col func(string) arrow.Array, n int) arrow.Array {
-	if len(m.Show) == 0 {
-		return array.MakeArrayOfNull(memory.DefaultAllocator, arrow.BinaryTypes.String, n)
-	}
 	out := array.NewStringBuilder(memory.DefaultAllocator)
 	defer out.Release()
 	for row := range n {
