@@ -84,7 +84,8 @@ def run(r):
 
 def compare(costs):
     db = duckdb.connect()
-    db.execute("set threads = 2; set timezone = 'UTC'")
+    db.execute("set threads = 2; set timezone = 'UTC'; set enable_progress_bar = false")
+
     def rows(c):
         at = "epoch_us(as_of)" if c["name"] == "millrace" else "as_of"
         cast = ", ".join(f"{f}::decimal(38,2) as {f}" if not f.endswith("_special") else f for f in FEATURES)
