@@ -20,12 +20,11 @@ type rowMerger struct {
 	in        []Batches
 	batchRows int
 
-	order *rowSorter
-	slots []arrow.RecordBatch // batches that refs name; nil where free
-	dead  []int               // slots that are free after the next gather
-	free  []int
-	heads []mergeHead // one a stream
-	heap  []int       // streams that have rows, least first
+	order *columns.Order
+	sort  []int
+	slots columns.Slots     // batches that refs name
+	heads []mergeHead       // one a stream
+	heap  columns.Heap[int] // streams that have rows
 	refs  []columns.Ref
 	began bool
 }
@@ -35,7 +34,9 @@ type mergeHead struct {
 }
 
 func newRowMerger(schema *arrow.Schema, sort []int, in []Batches, batchRows int) *rowMerger {
-	return &rowMerger{schema: schema, in: in, batchRows: batchRows, order: newRowSorter(nil, sort), heads: make([]mergeHead, len(in))}
+	m := &rowMerger{schema: schema, in: in, batchRows: batchRows, order: columns.NewOrder(), sort: sort, heads: make([]mergeHead, len(in))}
+	m.heap.Less = m.less
+	return m
 }
 
 func (m *rowMerger) Schema() *arrow.Schema { return m.schema }
@@ -47,7 +48,7 @@ func (m *rowMerger) ref(stream int) columns.Ref {
 
 // less orders streams by their first rows.
 func (m *rowMerger) less(a, b int) bool {
-	if c := m.order.compare(m.ref(a), m.ref(b)); c != 0 {
+	if c := m.order.Compare(m.ref(a), m.ref(b)); c != 0 {
 		return c < 0
 	}
 	return a < b
@@ -67,14 +68,8 @@ func (m *rowMerger) load(ctx context.Context, stream int) (ok bool, err error) {
 			return false, err
 		}
 	}
-	slot := len(m.slots)
-	if n := len(m.free); n > 0 {
-		slot, m.free = m.free[n-1], m.free[:n-1]
-		m.slots[slot] = rec
-	} else {
-		m.slots = append(m.slots, rec)
-	}
-	m.order.put(slot, rec)
+	slot := m.slots.Put(rec)
+	m.order.Put(slot, rec, m.sort)
 	old := m.heads[stream]
 	m.heads[stream] = mergeHead{slot: slot, rows: int(rec.NumRows())}
 	return true, m.check(stream, old)
@@ -90,7 +85,7 @@ func (m *rowMerger) check(stream int, old mergeHead) error {
 	}
 	for r := from; r < h.rows; r++ {
 		at := columns.Ref{Batch: uint32(h.slot), Row: uint32(r)}
-		if m.order.compare(last, at) > 0 {
+		if m.order.Compare(last, at) > 0 {
 			name := ""
 			if n, ok := m.in[stream].(interface{ Name() string }); ok {
 				name = " of " + n.Name()
@@ -112,7 +107,7 @@ func (m *rowMerger) Next(ctx context.Context) (arrow.RecordBatch, error) {
 				return nil, err
 			}
 			if ok {
-				m.push(i)
+				m.heap.Push(i)
 			}
 		}
 	}
@@ -131,104 +126,42 @@ func (m *rowMerger) Next(ctx context.Context) (arrow.RecordBatch, error) {
 
 // fill collects the next rows. A stream goes on as long as its rows come before the other streams'.
 func (m *rowMerger) fill(ctx context.Context) error {
-	for len(m.heap) > 0 && len(m.refs) < m.batchRows {
-		s := m.heap[0]
-		next := m.second()
+	for m.heap.Len() > 0 && len(m.refs) < m.batchRows {
+		s := m.heap.First()
+		next, others := m.heap.Second()
 		h := &m.heads[s]
 		for len(m.refs) < m.batchRows {
 			m.refs = append(m.refs, m.ref(s))
 			h.row++
-			if h.row == h.rows || (next >= 0 && !m.less(s, next)) {
+			if h.row == h.rows || others && !m.less(s, next) {
 				break
 			}
 		}
 		if h.row == h.rows {
-			m.dead = append(m.dead, h.slot)
+			m.slots.Spend(h.slot)
 			ok, err := m.load(ctx, s)
 			if err != nil {
 				return err
 			}
 			if !ok {
-				m.heap[0] = m.heap[len(m.heap)-1]
-				m.heap = m.heap[:len(m.heap)-1]
+				m.heap.Pop()
+				continue
 			}
 		}
-		m.down()
+		m.heap.Moved()
 	}
 	return nil
 }
 
-// gather copies the collected rows out and frees the slots that are used up.
+// gather copies the collected rows out.
 func (m *rowMerger) gather() (arrow.RecordBatch, error) {
-	set := make([]arrow.RecordBatch, len(m.slots))
-	some := m.slots[m.refs[0].Batch]
-	for i, s := range m.slots {
-		if set[i] = s; s == nil {
-			set[i] = some // a free slot, which no row names
-		}
-	}
-	rec, err := columns.Gather(m.schema, set, m.refs)
+	rec, err := m.slots.Gather(m.refs, func(set []arrow.RecordBatch) (arrow.RecordBatch, error) { return columns.Gather(m.schema, set, m.refs) })
 	m.refs = m.refs[:0]
-	for _, s := range m.dead {
-		m.slots[s].Release()
-		m.slots[s] = nil
-		m.free = append(m.free, s)
-	}
-	m.dead = m.dead[:0]
 	return rec, err
-}
-
-// second is the stream with the second least row, -1 if there is none.
-func (m *rowMerger) second() int {
-	switch len(m.heap) {
-	case 1:
-		return -1
-	case 2:
-		return m.heap[1]
-	}
-	if m.less(m.heap[1], m.heap[2]) {
-		return m.heap[1]
-	}
-	return m.heap[2]
-}
-
-func (m *rowMerger) push(s int) {
-	m.heap = append(m.heap, s)
-	for i := len(m.heap) - 1; i > 0; {
-		p := (i - 1) / 2
-		if !m.less(m.heap[i], m.heap[p]) {
-			return
-		}
-		m.heap[i], m.heap[p] = m.heap[p], m.heap[i]
-		i = p
-	}
-}
-
-// down restores the heap after its first stream has changed.
-func (m *rowMerger) down() {
-	for i := 0; ; {
-		c := 2*i + 1
-		if c >= len(m.heap) {
-			return
-		}
-		if c+1 < len(m.heap) && m.less(m.heap[c+1], m.heap[c]) {
-			c++
-		}
-		if !m.less(m.heap[c], m.heap[i]) {
-			return
-		}
-		m.heap[i], m.heap[c] = m.heap[c], m.heap[i]
-		i = c
-	}
 }
 
 // Close closes the streams.
 func (m *rowMerger) Close() error {
-	for i, s := range m.slots {
-		if s != nil {
-			s.Release()
-			m.slots[i] = nil
-		}
-	}
+	m.slots.Release()
 	return closeBatches(m.in)
 }

@@ -325,20 +325,20 @@ func (w *FileWriter) refsByBucket() map[int][]columns.Ref {
 }
 
 // sorter sorts by the table's sort order over the set; nil if it has none.
-func (w *FileWriter) sorter() *rowSorter {
+func (w *FileWriter) sorter() *columns.Order {
 	if len(w.sort) == 0 {
 		return nil
 	}
-	return newRowSorter(w.set, w.sort)
+	return columns.OrderOf(w.set, w.sort)
 }
 
 // gatherRows is how many rows are gathered into one batch on their way to a file.
 const gatherRows = 1 << 14
 
 // gather sorts refs and passes their rows on in batches, which out must not keep.
-func (w *FileWriter) gather(ctx context.Context, order *rowSorter, refs []columns.Ref, out func(context.Context, arrow.RecordBatch) error) error {
+func (w *FileWriter) gather(ctx context.Context, order *columns.Order, refs []columns.Ref, out func(context.Context, arrow.RecordBatch) error) error {
 	if order != nil {
-		order.sort(refs)
+		order.Sort(refs)
 	}
 	for len(refs) > 0 {
 		n := min(len(refs), gatherRows)

@@ -53,7 +53,7 @@ func (w *FileWriter) streamSet(ctx context.Context) error {
 
 // orderCheck watches whether batches come in a sort order, each behind the one before.
 type orderCheck struct {
-	rows   *rowSorter // of the last batch and of the one that is looked at
+	rows   *columns.Order // of the last batch and of the one that is looked at
 	last   arrow.RecordBatch
 	broken bool
 }
@@ -67,16 +67,14 @@ func (o *orderCheck) follows(rec arrow.RecordBatch, by []int) bool {
 		return false
 	}
 	if o.rows == nil {
-		o.rows = newRowSorter([]arrow.RecordBatch{rec}, by)
+		o.rows = columns.OrderOf([]arrow.RecordBatch{rec}, by)
 	}
-	o.rows.put(1, rec)
+	o.rows.Put(1, rec, by)
 	if o.broken = !o.sorted(int(rec.NumRows())); o.broken {
 		o.close()
 		return false
 	}
-	for _, col := range o.rows.keys {
-		col[0] = col[1]
-	}
+	o.rows.Move(1, 0)
 	rec.Retain()
 	if o.last != nil {
 		o.last.Release()
@@ -86,11 +84,11 @@ func (o *orderCheck) follows(rec arrow.RecordBatch, by []int) bool {
 }
 
 func (o *orderCheck) sorted(rows int) bool {
-	if o.last != nil && o.rows.compare(columns.Ref{Row: uint32(o.last.NumRows() - 1)}, columns.Ref{Batch: 1}) > 0 {
+	if o.last != nil && o.rows.Compare(columns.Ref{Row: uint32(o.last.NumRows() - 1)}, columns.Ref{Batch: 1}) > 0 {
 		return false
 	}
 	for r := 1; r < rows; r++ {
-		if o.rows.compare(columns.Ref{Batch: 1, Row: uint32(r - 1)}, columns.Ref{Batch: 1, Row: uint32(r)}) > 0 {
+		if o.rows.Compare(columns.Ref{Batch: 1, Row: uint32(r - 1)}, columns.Ref{Batch: 1, Row: uint32(r)}) > 0 {
 			return false
 		}
 	}

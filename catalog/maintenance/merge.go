@@ -24,10 +24,8 @@ type merger struct {
 	in     []*stream
 
 	order *columns.Order
-	slots []arrow.RecordBatch // batches that refs name; nil where free
-	free  []int
-	dead  []int // slots that are free after the next gather
-	heap  []*stream
+	slots columns.Slots // batches that refs name
+	heap  columns.Heap[*stream]
 	refs  []columns.Ref
 	from  []uint8
 
@@ -52,6 +50,7 @@ func (s *stream) ref() columns.Ref { return columns.Ref{Batch: uint32(s.slot), R
 // openMerge opens the sources. Fields of the schema are found by id; old files may lack some.
 func openMerge(ctx context.Context, lake *catalog.Lake, schema *arrow.Schema, sort []int, sources []*source) (*merger, error) {
 	m := &merger{schema: schema, sort: sort, order: columns.NewOrder()}
+	m.heap.Less = m.less
 	opts := parquetfile.ReaderOptions{
 		Fields:        schema.Fields(),
 		BatchRows:     max(512, min(1<<14, (1<<18)/len(sources))),
@@ -67,7 +66,7 @@ func openMerge(ctx context.Context, lake *catalog.Lake, schema *arrow.Schema, so
 		if ok, err := m.load(s); err != nil {
 			return nil, errors.Join(err, m.close())
 		} else if ok {
-			m.push(s)
+			m.heap.Push(s)
 		}
 	}
 	return m, nil
@@ -78,12 +77,7 @@ func (m *merger) close() error {
 	for _, s := range m.in {
 		errs = append(errs, s.reader.Close())
 	}
-	for i, rec := range m.slots {
-		if rec != nil {
-			rec.Release()
-			m.slots[i] = nil
-		}
-	}
+	m.slots.Release()
 	m.in = nil
 	return errors.Join(errs...)
 }
@@ -115,19 +109,8 @@ func (m *merger) load(s *stream) (ok bool, err error) {
 
 // take puts a batch into a slot and checks that the stream is in order.
 func (m *merger) take(s *stream, rec arrow.RecordBatch, rows []uint32) error {
-	cols := make([]arrow.Array, len(m.sort))
-	for i, c := range m.sort {
-		cols[i] = rec.Column(c)
-	}
-	slot := len(m.slots)
-	if n := len(m.free); n > 0 {
-		slot, m.free = m.free[n-1], m.free[:n-1]
-		m.order.Replace(slot, cols)
-		m.slots[slot] = rec
-	} else {
-		m.order.Add(cols)
-		m.slots = append(m.slots, rec)
-	}
+	slot := m.slots.Put(rec)
+	m.order.Put(slot, rec, m.sort)
 	last, from := columns.Ref{Batch: uint32(slot), Row: rows[0]}, 1
 	if s.slot >= 0 {
 		last, from = columns.Ref{Batch: uint32(s.slot), Row: s.rows[len(s.rows)-1]}, 0
@@ -146,9 +129,8 @@ func (m *merger) take(s *stream, rec arrow.RecordBatch, rows []uint32) error {
 // next gives at most n rows in order, with the number of each row's source, or io.EOF. What it gives is valid until the next call.
 func (m *merger) next(n int) (arrow.RecordBatch, []uint8, error) {
 	m.refs, m.from = m.refs[:0], m.from[:0]
-	for len(m.heap) > 0 && len(m.refs) < n {
-		s := m.heap[0]
-		if err := m.advance(s, n); err != nil {
+	for m.heap.Len() > 0 && len(m.refs) < n {
+		if err := m.advance(m.heap.First(), n); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -161,47 +143,34 @@ func (m *merger) next(n int) (arrow.RecordBatch, []uint8, error) {
 
 // advance takes rows of the first stream as long as they come before all others'.
 func (m *merger) advance(s *stream, n int) error {
-	second := m.second()
+	second, others := m.heap.Second()
 	for len(m.refs) < n {
 		m.refs = append(m.refs, s.ref())
 		m.from = append(m.from, s.n)
 		if s.at++; s.at == len(s.rows) {
 			old := s.slot
 			ok, err := m.load(s)
-			m.dead = append(m.dead, old)
+			m.slots.Spend(old)
 			if err != nil {
 				return err
 			}
 			if !ok {
-				last := len(m.heap) - 1
-				m.heap[0], m.heap = m.heap[last], m.heap[:last]
-				break
+				m.heap.Pop()
+				return nil
 			}
 		}
-		if second != nil && m.less(second, s) {
+		if others && m.less(second, s) {
 			break
 		}
 	}
-	m.down()
+	m.heap.Moved()
 	return nil
 }
 
 func (m *merger) gather() (arrow.RecordBatch, error) {
-	set := make([]arrow.RecordBatch, len(m.slots))
-	some := m.slots[m.refs[0].Batch]
-	for i, rec := range m.slots {
-		if set[i] = rec; rec == nil {
-			set[i] = some // a free slot, which no row names
-		}
-	}
-	rec, err := m.gatherer.Gather(m.schema, set, m.refs)
-	for _, slot := range m.dead {
-		m.slots[slot].Release()
-		m.slots[slot] = nil
-		m.free = append(m.free, slot)
-	}
-	m.dead = m.dead[:0]
-	return rec, err
+	return m.slots.Gather(m.refs, func(set []arrow.RecordBatch) (arrow.RecordBatch, error) {
+		return m.gatherer.Gather(m.schema, set, m.refs)
+	})
 }
 
 // less orders streams by their next rows; equal rows keep the order of the files.
@@ -210,48 +179,4 @@ func (m *merger) less(a, b *stream) bool {
 		return c < 0
 	}
 	return a.n < b.n
-}
-
-// second is the stream with the second least row, nil if there is none.
-func (m *merger) second() *stream {
-	switch len(m.heap) {
-	case 1:
-		return nil
-	case 2:
-		return m.heap[1]
-	}
-	if m.less(m.heap[1], m.heap[2]) {
-		return m.heap[1]
-	}
-	return m.heap[2]
-}
-
-func (m *merger) push(s *stream) {
-	m.heap = append(m.heap, s)
-	for i := len(m.heap) - 1; i > 0; {
-		p := (i - 1) / 2
-		if !m.less(m.heap[i], m.heap[p]) {
-			return
-		}
-		m.heap[i], m.heap[p] = m.heap[p], m.heap[i]
-		i = p
-	}
-}
-
-// down restores the heap after its first stream has moved on.
-func (m *merger) down() {
-	for i := 0; ; {
-		c := 2*i + 1
-		if c >= len(m.heap) {
-			return
-		}
-		if c+1 < len(m.heap) && m.less(m.heap[c+1], m.heap[c]) {
-			c++
-		}
-		if !m.less(m.heap[c], m.heap[i]) {
-			return
-		}
-		m.heap[i], m.heap[c] = m.heap[c], m.heap[i]
-		i = c
-	}
 }

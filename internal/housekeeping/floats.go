@@ -10,8 +10,7 @@ import (
 // reconciliation, mirror, the jobs that prove) have no exception, and shall not get one.
 var floatExceptions = Allowed{
 	"catalog/filter.go:decodeFloat":         "bounds of DOUBLE columns in manifests",
-	"catalog/internal/columns/order.go":     "the order of DOUBLE columns",
-	"catalog/write_sort.go":                 "the order of DOUBLE columns",
+	"catalog/internal/columns/prefix.go":    "the order of DOUBLE columns",
 	"catalog/maintenance/compact.go":        "rows a file of a target size holds",
 	"catalog/maintenance/plan.go":           "the part of a file's rows that is deleted",
 	"cmd/millrace/progress.go":              "events a second and time left, for a person",

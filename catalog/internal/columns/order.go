@@ -1,32 +1,20 @@
 package columns
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/sdk/fault"
 )
 
-// Order compares rows of a growing set of batches by sort columns, ascending, nulls first. Add is not
-// safe for concurrent use; comparing is, between Adds.
+// Order compares and sorts rows of a set of batches by sort columns: ascending, nulls first, texts by bytes, NaN last.
+// It works column by column: by 64-bit prefixes of the values, and only within runs of equal prefixes by what follows,
+// so that most rows are never compared as a whole. Add and Replace are not safe for concurrent use; comparing and
+// sorting are, between them.
 type Order struct {
-	batches [][]sortKey // by batch, by sort column
-	// exact says that the first column alone decides, whenever its prefixes differ or are equal.
-	exact bool
-}
-
-// sortKey is one sort column of one batch. prefix orders the values: if two prefixes differ, so do the
-// values, the same way. If they are equal, full decides.
-type sortKey struct {
-	prefix []uint64
-	full   func(r int) []byte // nil where the prefix is the whole value; nulls give nil
-	null   arrow.Array        // nil where nothing is null
+	keys [][]prefixes // by column, by batch
 }
 
 // CheckSortType refuses types that have no order here.
@@ -41,248 +29,182 @@ func CheckSortType(name string, t arrow.DataType) error {
 }
 
 // NewOrder starts an order with no batches.
-func NewOrder() *Order { return &Order{exact: true} }
+func NewOrder() *Order { return &Order{} }
+
+// OrderOf is the order of a set of batches by some of their columns.
+func OrderOf(set []arrow.RecordBatch, by []int) *Order {
+	o := NewOrder()
+	for i, rec := range set {
+		o.Put(i, rec, by)
+	}
+	return o
+}
+
+// Put makes some columns of rec the set's batch of a number; the next number adds one.
+func (o *Order) Put(batch int, rec arrow.RecordBatch, by []int) {
+	cols := make([]arrow.Array, len(by))
+	for i, c := range by {
+		cols[i] = rec.Column(c)
+	}
+	o.put(batch, cols)
+}
 
 // Add adds the sort columns of the next batch of the set; its number in refs is the count of batches
-// added before. The columns stay referenced until the order is dropped or Replace is called.
-func (o *Order) Add(cols []arrow.Array) {
-	o.batches = append(o.batches, o.keys(cols))
+// added before. The columns stay referenced until the order is dropped or they are replaced.
+func (o *Order) Add(cols []arrow.Array) { o.put(o.batches(), cols) }
+
+func (o *Order) batches() int {
+	if len(o.keys) == 0 {
+		return 0
+	}
+	return len(o.keys[0])
 }
 
-// Replace puts other columns in the place of a batch, for merges that read one batch of a file after the other.
-func (o *Order) Replace(batch int, cols []arrow.Array) { o.batches[batch] = o.keys(cols) }
-
-func (o *Order) keys(cols []arrow.Array) []sortKey {
-	keys := make([]sortKey, len(cols))
+func (o *Order) put(batch int, cols []arrow.Array) {
+	if o.keys == nil {
+		o.keys = make([][]prefixes, len(cols))
+	}
 	for i, c := range cols {
-		keys[i] = keyOf(c)
-	}
-	if len(keys) > 1 || len(keys) == 1 && (keys[0].full != nil || keys[0].null != nil) {
-		o.exact = false
-	}
-	return keys
-}
-
-func keyOf(col arrow.Array) sortKey {
-	k := sortKey{prefix: make([]uint64, col.Len())}
-	if ints, ok := Ints(col); ok {
-		flip := uint64(1) << 63
-		if isUnsigned(col.DataType()) {
-			flip = 0
+		if batch == len(o.keys[i]) {
+			o.keys[i] = append(o.keys[i], prefixes{})
 		}
-		for r, v := range ints {
-			k.prefix[r] = uint64(v) ^ flip
-		}
-	} else {
-		k.wide(col)
-	}
-	if col.NullN() > 0 {
-		k.null = col
-		for r := range k.prefix {
-			if col.IsNull(r) {
-				k.prefix[r] = 0
-			}
-		}
-	}
-	return k
-}
-
-func isUnsigned(t arrow.DataType) bool {
-	switch t.ID() {
-	case arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64:
-		return true
-	}
-	return false
-}
-
-// wide fills the key of a type that may not fit 64 bits.
-func (k *sortKey) wide(col arrow.Array) {
-	switch c := col.(type) {
-	case *array.String:
-		k.texts(func(r int) []byte { return []byte(c.Value(r)) })
-	case *array.Binary:
-		k.texts(c.Value)
-	case *array.FixedSizeBinary:
-		k.texts(c.Value)
-	case *array.Float64:
-		for r, v := range c.Float64Values() {
-			k.prefix[r] = floatPrefix(v)
-		}
-	case *array.Float32:
-		for r, v := range c.Float32Values() {
-			k.prefix[r] = floatPrefix(float64(v))
-		}
-	case *array.Decimal128:
-		fits := true
-		vs := c.Values()
-		for r, v := range vs {
-			lo, hi := v.LowBits(), v.HighBits()
-			if hi == int64(lo)>>63 {
-				k.prefix[r] = lo ^ 1<<63
-				continue
-			}
-			fits = false
-			if hi < 0 {
-				k.prefix[r] = 0
-			} else {
-				k.prefix[r] = math.MaxUint64
-			}
-		}
-		if !fits {
-			k.full = func(r int) []byte {
-				var b [16]byte
-				binary.BigEndian.PutUint64(b[:], uint64(vs[r].HighBits())^1<<63)
-				binary.BigEndian.PutUint64(b[8:], vs[r].LowBits())
-				return b[:]
-			}
-		}
+		o.keys[i][batch] = prefixesOf(c)
 	}
 }
 
-func (k *sortKey) texts(value func(r int) []byte) {
-	k.full = value
-	var pad [8]byte
-	for r := range k.prefix {
-		if v := value(r); len(v) >= 8 {
-			k.prefix[r] = binary.BigEndian.Uint64(v)
-		} else {
-			pad = [8]byte{}
-			copy(pad[:], v)
-			k.prefix[r] = binary.BigEndian.Uint64(pad[:])
-		}
+// Move gives a batch another number that the set has already.
+func (o *Order) Move(from, to int) {
+	for _, col := range o.keys {
+		col[to] = col[from]
 	}
-}
-
-// floatPrefix orders all floats, NaN last.
-func floatPrefix(v float64) uint64 {
-	if v != v {
-		return math.MaxUint64
-	}
-	if v == 0 {
-		v = 0 // one zero
-	}
-	b := math.Float64bits(v)
-	if b>>63 == 1 {
-		return ^b
-	}
-	return b | 1<<63
 }
 
 // Compare is negative, zero or positive as row a is before, beside or after row b.
 func (o *Order) Compare(a, b Ref) int {
-	ka, kb := o.batches[a.Batch], o.batches[b.Batch]
-	for i := range ka {
-		if c := cmp.Compare(ka[i].prefix[a.Row], kb[i].prefix[b.Row]); c != 0 {
+	for _, col := range o.keys {
+		x, y := &col[a.Batch], &col[b.Batch]
+		if c := cmp.Compare(x.key[a.Row], y.key[b.Row]); c != 0 {
 			return c
 		}
-		if c := compareTail(&ka[i], int(a.Row), &kb[i], int(b.Row)); c != 0 {
+		if c := compareWhole(x, a.Row, y, b.Row); c != 0 {
 			return c
 		}
 	}
 	return 0
-}
-
-// compareTail decides where two prefixes are equal. A wide decimal's full form needs both sides: it has
-// the prefix 0 or the largest, which a decimal that fits has only at the ends of int64.
-func compareTail(a *sortKey, ra int, b *sortKey, rb int) int {
-	an := a.null != nil && a.null.IsNull(ra)
-	bn := b.null != nil && b.null.IsNull(rb)
-	switch {
-	case an && bn:
-		return 0
-	case an:
-		return -1
-	case bn:
-		return 1
-	case a.full != nil && b.full != nil:
-		return bytes.Compare(a.full(ra), b.full(rb))
-	case a.full != nil || b.full != nil:
-		return compareMixedDecimal(a, ra, b, rb)
-	}
-	return 0
-}
-
-// compareMixedDecimal compares a decimal of a batch in which one does not fit 64 bits with one of a batch
-// in which all do; the prefixes are equal.
-func compareMixedDecimal(a *sortKey, ra int, b *sortKey, rb int) int {
-	if a.full == nil {
-		return -compareMixedDecimal(b, rb, a, ra)
-	}
-	var narrow [16]byte
-	v := int64(b.prefix[rb] ^ 1<<63)
-	binary.BigEndian.PutUint64(narrow[:], uint64(v>>63)^1<<63)
-	binary.BigEndian.PutUint64(narrow[8:], uint64(v))
-	return bytes.Compare(a.full(ra), narrow[:])
 }
 
 // Sort sorts refs stably by the order. It notices refs that are in order already.
 func (o *Order) Sort(refs []Ref) {
-	if len(refs) < 2 || len(o.batches) == 0 || len(o.batches[0]) == 0 {
+	if len(refs) < 2 || len(o.keys) == 0 {
 		return
 	}
+	s := sorter{keys: o.keys, inSet: slices.IsSortedFunc(refs, compareRefs)}
 	items := make([]item, len(refs))
-	sorted := true
 	for i, r := range refs {
-		items[i] = item{o.batches[r.Batch][0].prefix[r.Row], r}
-		sorted = sorted && (i == 0 || items[i-1].prefix <= items[i].prefix)
+		items[i].ref = r
 	}
-	if !sorted {
-		sortItems(items)
+	s.byColumn(items, make([]item, len(refs)), 0)
+	for i, it := range items {
+		refs[i] = it.ref
 	}
-	if !o.exact {
-		o.sortTies(items)
-	}
-	for i := range items {
-		refs[i] = items[i].ref
-	}
+}
+
+func compareRefs(a, b Ref) int {
+	return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Row, b.Row))
 }
 
 type item struct {
-	prefix uint64
-	ref    Ref
+	key uint64
+	ref Ref
 }
 
-// sortTies sorts each run of equal prefixes by the full comparison.
-func (o *Order) sortTies(items []item) {
-	compare := func(a, b item) int { return o.Compare(a.ref, b.ref) }
-	for i := 0; i < len(items); {
-		j := i + 1
-		for j < len(items) && items[j].prefix == items[i].prefix {
-			j++
+// sorter is one sort. inSet says that the rows came in the order of the set, so that refs break ties.
+type sorter struct {
+	keys  [][]prefixes
+	inSet bool
+}
+
+// byColumn sorts items, which are equal in all columns before column c, by the rest.
+func (s *sorter) byColumn(items, scratch []item, c int) {
+	col := s.keys[c]
+	for i := range items {
+		r := items[i].ref
+		items[i].key = col[r.Batch].key[r.Row]
+	}
+	s.byKey(items, scratch)
+	for from := 0; from < len(items); {
+		to := from + 1
+		for to < len(items) && items[to].key == items[from].key {
+			to++
 		}
-		if run := items[i:j]; len(run) > 1 && !slices.IsSortedFunc(run, compare) {
-			slices.SortStableFunc(run, compare)
+		if to-from > 1 {
+			s.ties(items[from:to], scratch[from:to], c)
 		}
-		i = j
+		from = to
 	}
 }
 
-const radixFrom = 512 // items below which a comparison sort is faster
-
-// sortItems sorts by prefix, stably.
-func sortItems(items []item) {
-	if len(items) < radixFrom {
-		slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.prefix, b.prefix) })
+// ties sorts items whose prefixes of column c are equal by the whole values of the column, and then by the columns after it.
+func (s *sorter) ties(run, scratch []item, c int) {
+	col := s.keys[c]
+	compare := func(a, b item) int {
+		return compareWhole(&col[a.ref.Batch], a.ref.Row, &col[b.ref.Batch], b.ref.Row)
+	}
+	if !slices.IsSortedFunc(run, compare) {
+		slices.SortStableFunc(run, compare)
+	}
+	if c+1 == len(s.keys) {
 		return
 	}
-	var differ uint64
-	for _, it := range items {
-		differ |= it.prefix ^ items[0].prefix
+	for from := 0; from < len(run); {
+		to := from + 1
+		for to < len(run) && compare(run[from], run[to]) == 0 {
+			to++
+		}
+		if to-from > 1 {
+			s.byColumn(run[from:to], scratch[from:to], c+1)
+		}
+		from = to
 	}
-	from, to := items, make([]item, len(items))
+}
+
+const radixFrom = 512 // items below which comparing is faster
+
+// byKey sorts stably by key, with scratch of the same length.
+func (s *sorter) byKey(items, scratch []item) {
+	var differ uint64
+	inOrder := true
+	for i, it := range items {
+		differ |= it.key ^ items[0].key
+		inOrder = inOrder && (i == 0 || items[i-1].key <= it.key)
+	}
+	switch {
+	case inOrder:
+	case len(items) >= radixFrom:
+		radix(items, scratch, differ)
+	case s.inSet:
+		slices.SortFunc(items, func(a, b item) int { return cmp.Or(cmp.Compare(a.key, b.key), compareRefs(a.ref, b.ref)) })
+	default:
+		slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.key, b.key) })
+	}
+}
+
+// radix sorts stably by the bytes of the keys that differ at all.
+func radix(items, scratch []item, differ uint64) {
+	from, to := items, scratch
 	for shift := 0; shift < 64; shift += 8 {
 		if differ>>shift&0xff == 0 {
 			continue
 		}
 		var at [257]int
 		for _, it := range from {
-			at[it.prefix>>shift&0xff+1]++
+			at[it.key>>shift&0xff+1]++
 		}
 		for b := range 256 {
 			at[b+1] += at[b]
 		}
 		for _, it := range from {
-			b := it.prefix >> shift & 0xff
+			b := it.key >> shift & 0xff
 			to[at[b]] = it
 			at[b]++
 		}

@@ -1,4 +1,4 @@
-package catalog
+package columns
 
 import (
 	"testing"
@@ -8,42 +8,34 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"pgregory.net/rapid"
-
-	"github.com/millrace/millrace/catalog/internal/columns"
 )
 
-// TestRowSorterAgreesWithOrder holds the sort against the comparison that merges check the order by.
-func TestRowSorterAgreesWithOrder(t *testing.T) {
+// TestSortAgreesWithCompare holds the sort, in small and large sets, against the comparison that merges check the order by.
+func TestSortAgreesWithCompare(t *testing.T) {
 	t.Parallel()
 	types := []arrow.DataType{arrow.PrimitiveTypes.Int64, arrow.PrimitiveTypes.Uint32, arrow.BinaryTypes.String, arrow.BinaryTypes.Binary,
 		arrow.PrimitiveTypes.Float64, &arrow.Decimal128Type{Precision: 38, Scale: 2}, arrow.FixedWidthTypes.Date32, arrow.FixedWidthTypes.Boolean}
 	rapid.Check(t, func(t *rapid.T) {
 		var fields []arrow.Field
-		var by []int
 		for i := range rapid.IntRange(1, 3).Draw(t, "columns") {
 			fields = append(fields, arrow.Field{Name: string(rune('a' + i)), Type: rapid.SampledFrom(types).Draw(t, "type"), Nullable: true})
-			by = append(by, i)
 		}
 		schema := arrow.NewSchema(fields, nil)
 		var set []arrow.RecordBatch
-		var refs []columns.Ref
-		order := columns.NewOrder()
+		var refs []Ref
+		order := NewOrder()
 		for range rapid.IntRange(1, 3).Draw(t, "batches") {
 			rec := drawSortable(t, schema, rapid.SampledFrom([]int{0, 1, 5, 700}).Draw(t, "rows"))
 			for r := range rec.NumRows() {
-				refs = append(refs, columns.Ref{Batch: uint32(len(set)), Row: uint32(r)})
+				refs = append(refs, Ref{Batch: uint32(len(set)), Row: uint32(r)})
 			}
 			set = append(set, rec)
 			order.Add(rec.Columns())
 		}
-		sorter := newRowSorter(set, by)
-		sorter.sort(refs)
+		order.Sort(refs)
 		for i := 1; i < len(refs); i++ {
 			a, b := refs[i-1], refs[i]
 			c := order.Compare(a, b)
-			if sorter.compare(a, b) != c {
-				t.Fatalf("rows %v and %v compare as %d and as %d", a, b, c, sorter.compare(a, b))
-			}
 			if c > 0 || c == 0 && (a.Batch > b.Batch || a.Batch == b.Batch && a.Row >= b.Row) {
 				t.Fatalf("row %v before row %v: compares as %d", a, b, c)
 			}
