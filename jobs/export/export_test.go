@@ -319,6 +319,31 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 	}
 }
 
+// TestAnOlderCutHasItsOwnColumns exports a snapshot from before the table got another column.
+func TestAnOlderCutHasItsOwnColumns(t *testing.T) {
+	t.Parallel()
+	b := newBank(t)
+	b.write(10)
+	before := b.run(export.Options{Name: "before"})
+	wider := arrow.NewSchema(append(schema.Fields(), arrow.Field{Name: "branch", Type: arrow.BinaryTypes.String, Nullable: true}), nil)
+	if err := b.lake.EnsureTable(b.t.Context(), catalog.TableSpec{Name: "features.daily", Schema: wider}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.lake.Commit(t.Context(), catalog.Commit{Epoch: "wider", Tables: []catalog.TableChange{{Table: "features.daily"}}}); err != nil {
+		t.Fatal(err)
+	}
+	old := b.run(export.Options{Name: "old", At: catalog.At{Cut: before.Manifest.Cut}})
+	now := b.run(export.Options{Name: "now"})
+	if len(old.Manifest.Columns) != len(now.Manifest.Columns)-1 || old.Manifest.Rows != 10 || now.Manifest.Rows != 10 {
+		t.Errorf("old %+v\nnow %+v", old.Manifest, now.Manifest)
+	}
+	for _, name := range []string{"before", "old", "now"} {
+		if found := b.verify(name); len(found) > 0 {
+			t.Errorf("%s: %v", name, found)
+		}
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/jobs/features"
 	"github.com/millrace/millrace/sdk/fault"
@@ -379,6 +381,49 @@ func TestTheSummaryTies(t *testing.T) {
 	}
 	if s[features.KeyEntries] != fmt.Sprint(seen) || s[features.KeyCut] != fmt.Sprint(rep.Cut) || s[features.KeyAsOf] != at.Format(time.RFC3339) || s["millrace.rows"] != "12" {
 		t.Errorf("summary: %v", s)
+	}
+}
+
+// TestTextAccountsAndDates: accounts are texts, entries have a value date beside their booking, and there is no currency and no table of accounts.
+func TestTextAccountsAndDates(t *testing.T) {
+	t.Parallel()
+	for _, buckets := range []int{3, 0} {
+		l := newLedger(t, 0)
+		spec := catalog.TableSpec{Name: "core.postings", Kind: catalog.Plain, Schema: newSchema(
+			arrow.Field{Name: "iban", Type: arrow.BinaryTypes.String},
+			arrow.Field{Name: "value", Type: &arrow.Decimal128Type{Precision: 12, Scale: 3}},
+			arrow.Field{Name: "value_date", Type: arrow.FixedWidthTypes.Date32},
+			arrow.Field{Name: "booked_at", Type: &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}})}
+		if buckets > 0 {
+			spec.BucketBy, spec.Buckets, spec.SortBy = "iban", buckets, []string{"iban", "value_date"}
+		}
+		if err := l.lake.EnsureTable(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		ibans := []string{"CZ65", "DE89", "CZ65"}
+		l.commit(l.files("core.postings", 3, func(column string, i int) any {
+			switch column {
+			case "iban":
+				return ibans[i]
+			case "value":
+				return []int64{1_000, -250, 2_500}[i]
+			case "value_date":
+				return arrow.Date32(20454 + i) // 2026-01-01 and on
+			}
+			return start.Add(time.Duration(10*i) * day)
+		}))
+		o := features.Options{Spine: features.AsOf(features.EndOf(2026, time.January, 3, time.UTC)), Entries: "core.postings", Accounts: "none",
+			Account: "iban", Amount: "value", Booked: "value_date", Currency: "none"}
+		rep := l.run(o)
+		got := l.rows(features.DefaultTable)
+		if row := got["CZ65@2026-01-03T23:59:59.999999Z"]; !strings.HasPrefix(row, "2026-01-03 (null) 3.500 3.500 ") || len(got) != 2 || rep.Merged != (buckets > 0) {
+			t.Errorf("%d buckets, by value date: %v %+v", buckets, got, rep)
+		}
+		o.KnownAt = "booked_at" // the third is booked on the 21st only, and the second on the 11th
+		l.run(o)
+		if got := l.rows(features.DefaultTable); len(got) != 1 || !strings.HasPrefix(got["CZ65@2026-01-03T23:59:59.999999Z"], "2026-01-03 (null) 1.000 1.000 ") {
+			t.Errorf("%d buckets, known when booked: %v", buckets, got)
+		}
 	}
 }
 

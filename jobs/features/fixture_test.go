@@ -130,6 +130,8 @@ func appendValue(t testing.TB, b array.Builder, v any) {
 		b.(*array.Int64Builder).Append(v)
 	case string:
 		b.(*array.StringBuilder).Append(v)
+	case arrow.Date32:
+		b.(*array.Date32Builder).Append(v)
 	case time.Time:
 		b.(*array.TimestampBuilder).Append(arrow.Timestamp(v.UnixMicro()))
 	default:
