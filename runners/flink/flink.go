@@ -17,17 +17,15 @@ package flink
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
 
 	"github.com/millrace/millrace/runners/internal/job"
 	"github.com/millrace/millrace/runners/internal/portable"
 	"github.com/millrace/millrace/sdk/dataset"
-	"github.com/millrace/millrace/sdk/fault"
 )
 
 // Options say how a pipeline runs on Flink. Endpoint is required.
@@ -73,31 +71,18 @@ func External(addr string) Workers { return Workers{portable.ExternalEnvironment
 
 // Run builds a bounded pipeline and runs it to its end. If ctx ends first, the job is cancelled.
 func Run(ctx context.Context, build func(beam.Scope) error, opts Options) (Result, error) {
-	if opts.Endpoint == "" {
-		return Result{}, fault.Usagef("flink: no endpoint: give the job server's host:port")
-	}
-	portable.Init()
-	p, err := job.Build(build)
-	if err != nil {
-		return Result{}, err
-	}
-	conn, err := portable.Dial(ctx, opts.Endpoint, opts.DialTimeout)
-	if err != nil {
-		return Result{}, fmt.Errorf("flink: %w", err)
-	}
-	defer conn.Close()
-	if opts.Name == "" {
-		opts.Name = "millrace"
-	}
-	options := map[string]any{"runner": "FlinkRunner"}
+	options := opts.Options
 	if opts.Parallelism > 0 {
-		options["parallelism"] = opts.Parallelism
+		options = maps.Clone(options)
+		if options == nil {
+			options = map[string]any{}
+		}
+		if _, given := options["parallelism"]; !given {
+			options["parallelism"] = opts.Parallelism
+		}
 	}
-	for k, v := range opts.Options {
-		options[k] = v
-	}
-	return job.Run(ctx, p, job.Options{
-		Client: jobpb.NewJobServiceClient(conn), Name: opts.Name, Environment: opts.Workers.env, Options: options, CancelJob: true,
+	return job.Cluster{Runner: "FlinkRunner", Endpoint: opts.Endpoint, DialTimeout: opts.DialTimeout}.Run(ctx, build, job.Options{
+		Name: opts.Name, Environment: opts.Workers.env, Options: options,
 		Dataset: opts.Dataset, Log: opts.Log, Clock: opts.Clock, Progress: opts.Progress,
 	})
 }
