@@ -3,6 +3,7 @@ package features
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"pgregory.net/rapid"
 
+	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/feature"
 	"github.com/millrace/millrace/sdk/money"
 )
@@ -164,6 +166,35 @@ func BenchmarkEngine(b *testing.B) {
 		}
 		if out.rows >= 8192 {
 			out.batch().Release()
+		}
+	}
+}
+
+// TestTotalsThatDiffer: a cent that is missing, or in another currency or at another instant, is a finding.
+func TestTotalsThatDiffer(t *testing.T) {
+	t.Parallel()
+	sum := func(cents int64) *money.Sum {
+		s := new(money.Sum)
+		s.AddInt64(cents)
+		return s
+	}
+	ledger := map[groupKey]*money.Sum{{5, "EUR"}: sum(100), {9, "EUR"}: sum(40), {9, "CZK"}: sum(0)}
+	p := &Plan{asOf: []int64{5, 9}, scale: 2}
+	for name, tc := range map[string]struct {
+		have map[groupKey]*money.Sum
+		want string
+	}{
+		"equal":             {map[groupKey]*money.Sum{{5, "EUR"}: sum(100), {9, "EUR"}: sum(40)}, ""},
+		"a cent":            {map[groupKey]*money.Sum{{5, "EUR"}: sum(99), {9, "EUR"}: sum(40)}, `in "EUR" do not add up to the sum of the ledger's entries: 0.01 are missing`},
+		"another instant":   {map[groupKey]*money.Sum{{9, "EUR"}: sum(140)}, "are missing"},
+		"a currency beside": {map[groupKey]*money.Sum{{5, "EUR"}: sum(100), {9, "EUR"}: sum(40), {9, "USD"}: sum(-3)}, `in "USD"`},
+	} {
+		err := p.balance(&totals{each: tc.have}, ledger)
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || fault.Of(err) != fault.Findings):
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
