@@ -163,7 +163,7 @@ func (l *lakeFlags) exports(ctx context.Context, x *exportFlags, errs io.Writer)
 		return o, err
 	}
 	if x.to == "" {
-		x.to = "s3://lake/exports"
+		x.to = "s3://lake/warehouse/exports"
 	}
 	return o, x.open(ctx, stores, &o)
 }
