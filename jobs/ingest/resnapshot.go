@@ -129,10 +129,10 @@ func (w *resnapshot) gather(ctx context.Context) error {
 func (w *resnapshot) count(ctx context.Context) error {
 	var missing []string
 	for _, t := range w.o.Tables {
-		err := w.scan(ctx, w.staged(t.Name+"_changes"), []string{"_op"}, func(rec arrow.RecordBatch) error {
+		err := w.scan(ctx, w.staged(t.Name+"_changes"), []string{changelog.ColOp}, func(rec arrow.RecordBatch) error {
 			ops, ok := rec.Column(0).(*array.String)
 			if !ok {
-				return fmt.Errorf("the column _op is %s, not a text", rec.Column(0).DataType())
+				return fmt.Errorf("the column of operations is %s, not a text", rec.Column(0).DataType())
 			}
 			for i := range ops.Len() {
 				if ops.Value(i) == string(byte(change.Read)) {
@@ -275,8 +275,12 @@ type rows struct{ from, to int64 }
 
 // fresh finds the rows of a log that lie behind the lake's position, in shards that are still the same log.
 func (w *resnapshot) fresh(rec arrow.RecordBatch) []rows {
-	shards, ok1 := column[*array.String](rec, "_shard")
-	offsets, ok2 := column[*array.Int64](rec, "_offset")
+	shards, ok1 := column[*array.String](rec, changelog.ColShard)
+	offsets, ok2 := column[*array.Int64](rec, changelog.ColOffset)
+	if !ok1 { // dead letters
+		shards, ok1 = column[*array.String](rec, "shard")
+		offsets, ok2 = column[*array.Int64](rec, "offset")
+	}
 	if !ok1 || !ok2 {
 		return nil
 	}

@@ -95,7 +95,8 @@ func (t *Tracker) before(top []int, limit int64) (later int64) {
 
 // closedBefore reports whether whatever was committed earlier than a time has been told of, but for what is late. One
 // shard of markers has the transactions in order, and none is passed before it is whole. Otherwise each shard must have
-// gone past the time, or have been read to an end that was sampled after something later had been seen.
+// gone past the time, or have been read to an end that was sampled after something later had been seen. A shard that
+// cannot be read on keeps a date open, but the first.
 func (t *Tracker) closedBefore(limit int64) bool {
 	if t.opts.Markers && t.markerShards() == 1 {
 		return true
@@ -120,7 +121,7 @@ func (t *Tracker) closedBefore(limit int64) bool {
 			if t.passable(i, k) {
 				continue
 			}
-			if t.committed(&r) < limit {
+			if t.committed(&r) < limit && !(r.tx == barrier && limit <= 1) { // what comes before a barrier belongs to some date
 				return false
 			}
 			break
