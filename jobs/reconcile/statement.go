@@ -24,15 +24,14 @@ var errUnexplained = errors.New("the totals do not tie out")
 
 // statementCheck is the comparison with a statement while it runs.
 type statementCheck struct {
-	run    *run
-	spec   *Statement
-	file   *statementFile
-	files  []File
-	left   columnar.Columns
-	right  columnar.Columns
-	scale  int32
-	sink   *outcomeSink
-	lookup []string // columns that the lookup brings
+	run   *run
+	spec  *Statement
+	file  *statementFile
+	files []File
+	left  columnar.Columns
+	right columnar.Columns
+	scale int32
+	sink  *outcomeSink
 }
 
 // newStatement settles columns and types of both sides, and reads the statement's checksum.
