@@ -23,6 +23,7 @@ berka: build ## take a real bank's ledger through ingest, proofs and features
 	rm -rf out/berka
 	$(GO) run ./examples/berka stream --dir out/berka
 	bin/millrace ingest --project out/berka/millrace.yaml --until-caught-up
+	bin/millrace reconcile --project out/berka/millrace.yaml --rows || test $$? -eq 1
 	$(GO) run ./examples/berka balances --dir out/berka
 	$(GO) run ./examples/berka orders --dir out/berka
 	$(GO) run ./examples/berka loans --dir out/berka

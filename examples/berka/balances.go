@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -30,7 +31,7 @@ type BalanceFigures struct {
 // proveBalances proves each stated balance against the movements: by the reconcile job, whatever the order within a
 // day, and then, to tell by how much and where, along the best order of each account.
 func proveBalances(ctx context.Context, lake *catalog.Lake, out string) (*BalanceFigures, error) {
-	rep, err := reconcile.Run(ctx, reconcile.Options{Lake: lake, Run: run, Out: out, Balances: &reconcile.Balances{Name: "stated-balances",
+	rep, err := reconcile.Run(ctx, reconcile.Options{Lake: lake, Run: run, Out: out, Logger: slog.New(slog.DiscardHandler), Balances: &reconcile.Balances{Name: "stated-balances",
 		Movements: reconcile.Movements{Table: "berka.movements", Account: "account_id", Amount: "amount", Date: "booked_on", Balance: "balance"}}})
 	if err != nil {
 		return nil, err

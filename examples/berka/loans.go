@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -62,6 +63,7 @@ func loanFeatures(ctx context.Context, lake *catalog.Lake) (*Loans, error) {
 	rep, err := features.Run(ctx, features.Options{
 		Lake: lake, Run: run, Spine: features.FromTable("marts.loans_in_ledger", "account_id", "granted_on"),
 		Table: "features.loans", Entries: "berka.movements", Accounts: "berka.accounts", Booked: "booked_on", Currency: "none",
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err

@@ -21,7 +21,9 @@ func TestLargestAccounts(t *testing.T) {
 			all = append(all, a)
 		}
 	}
-	slices.SortFunc(all, func(a, b *ledgergen.Account) int { return cmp.Or(cmp.Compare(b.Balance, a.Balance), cmp.Compare(a.AccountID, b.AccountID)) })
+	slices.SortFunc(all, func(a, b *ledgergen.Account) int {
+		return cmp.Or(cmp.Compare(b.Balance, a.Balance), cmp.Compare(a.AccountID, b.AccountID))
+	})
 	var want []string
 	for _, a := range all[:10] {
 		want = append(want, fmt.Sprintf("%d | %d", a.AccountID, a.CustomerID))

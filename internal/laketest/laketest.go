@@ -40,6 +40,7 @@ func Bank(t testing.TB, cfg ledgergen.Config) (dir string, truth *ledgergen.Trut
 lake: {catalog: "sqlite://catalog.db", warehouse: "file://warehouse"}
 source:
   files: {location: "file://arriving", pattern: "{table}.ndjson", transactions: transaction.ndjson}
+reconcile: {balances: {stated: {}}}
 ingest:
 ` + Tables()
 	file := filepath.Join(dir, "millrace.yaml")
