@@ -331,8 +331,8 @@ func TestKills(t *testing.T) {
 		setup
 		short int // kills in the short form
 	}{
-		{setup{s3: true}, 10},
-		{setup{files: true, postgres: pg}, 6},
+		{setup{s3: true}, 9},
+		{setup{files: true, postgres: pg}, 4},
 	}
 	if *killsFlag > 0 {
 		worlds = append(worlds, []struct {
@@ -349,6 +349,9 @@ func TestKills(t *testing.T) {
 			kills := *killsFlag
 			if kills == 0 {
 				kills = s.short
+				if testing.Short() {
+					kills /= 2
+				}
 			}
 			testKills(t, s.setup, kills)
 		})

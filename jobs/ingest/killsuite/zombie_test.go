@@ -15,12 +15,12 @@ const wokenUp = "epoch was in the lake already"
 // zombiePoints are where a process is stopped, for the so-manieth time that it comes there.
 var zombiePoints = []act{
 	{Point: "staged:0", Count: 2}, {Point: "cas:0", Count: 2}, {Point: "precommit", Count: 2}, {Point: "committed", Count: 2}, // the steps of the commit
-	{Point: "planned", Count: 2}, {Point: "put data", Count: 9}, {Point: "put meta", Count: 60}, {Point: "pipeline done", Count: 1}, {Point: "confirm", Count: 2},
+	{Point: "planned", Count: 2}, {Point: "put data", Count: 9}, {Point: "put meta", Count: 50}, {Point: "pipeline done", Count: 1}, {Point: "confirm", Count: 2},
 	{Point: "read", Count: 8}, {Point: "staged:3", Count: 2}, {Point: "cas:4", Count: 1}, {Point: "pipeline", Count: 2}, {Point: "put data done", Count: 15},
 }
 
-// shortZombies is how many of them the short form tries in each world.
-const shortZombies = 5
+// commitPoints is how many of them, the first, are steps of the commit.
+const commitPoints = 4
 
 // TestZombies stops a process as SIGSTOP does, starts a successor, and lets the process wake up when the successor is ahead.
 func TestZombies(t *testing.T) {
@@ -32,18 +32,31 @@ func TestZombies(t *testing.T) {
 		}
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			n := shortZombies
-			if *killsFlag > 0 {
-				n = len(zombiePoints)
-			}
 			w := newWorld(t, *seedFlag, s)
 			defer w.end("TestZombies", *killsFlag)
-			for _, a := range zombiePoints[:n] {
+			for _, a := range someZombies(w) {
 				w.zombie(a)
 			}
 			w.finish()
 		})
 	}
+}
+
+// someZombies are the points of one world: all of them in the long form; in the short one two steps of the
+// commit, others for PostgreSQL than for SQLite, and one that the seed chooses.
+func someZombies(w *world) []act {
+	if *killsFlag > 0 {
+		return zombiePoints
+	}
+	first := 0
+	if w.pg != nil {
+		first = 1
+	}
+	out := []act{zombiePoints[first], zombiePoints[first+2]}
+	if !testing.Short() {
+		out = append(out, zombiePoints[commitPoints+int(w.seed%uint64(len(zombiePoints)-commitPoints))])
+	}
+	return out
 }
 
 // locks reports whether a process that stands at a point holds the catalog's lock.
@@ -53,7 +66,8 @@ func (a act) locks() bool { return strings.HasPrefix(a.Point, "cas:") || a.Point
 // cannot get ahead of a process that holds the lock of the whole catalog, waits for the lock.
 func (w *world) zombie(a act) {
 	w.t.Helper()
-	w.produce(500)
+	w.produce(300)
+	w.job.MaxEvents = 60
 	j := w.job
 	a.Stop = true
 	j.Acts = []act{a}
@@ -77,7 +91,7 @@ func (w *world) zombie(a act) {
 	} else {
 		second.until("has staged an epoch", func(s said) bool { return s.At == "staged:0" })
 	}
-	w.produce(200)
+	w.produce(100)
 	first.signal(syscall.SIGCONT)
 	late := first
 	if !ahead {
