@@ -50,7 +50,7 @@ func newMeters(m metric.Meter) (*meters, error) {
 	}
 	var err error
 	if out.duration, err = m.Float64Histogram("millrace.ingest.epoch.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(durations...),
-		metric.WithDescription("time of an epoch from its plan to its commit")); err != nil {
+		metric.WithDescription("time to write and commit an epoch")); err != nil {
 		return nil, err
 	}
 	return out, out.gauges(m)
