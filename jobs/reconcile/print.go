@@ -62,6 +62,8 @@ func (s *StatementReport) print(b *bytes.Buffer) {
 func (s *SourceReport) print(b *bytes.Buffer) {
 	if s.Gap != "" {
 		fmt.Fprintf(b, "\nsource: not proved: %s\n", s.Gap)
+	}
+	if s.Gap != "" && s.Expired == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\nsource: the stream %s against the lake, up to the lake's position\n", s.Stream)

@@ -93,9 +93,11 @@ type SourceReport struct {
 	Stream string `json:"stream"`
 	// Position is how far the lake, and so the comparison, goes.
 	Position string `json:"position"`
-	// Gap says what the stream no longer holds; "" if it holds everything. Events are then not compared.
+	// Gap says what the stream no longer holds; "" if it holds everything. Nothing is then compared, or, where Expired
+	// is not 0, the events that follow it; never rows.
 	Gap      string        `json:"gap,omitempty"`
-	Rejected int64         `json:"rejected"` // events that cannot be decoded: in the stream
+	Expired  int64         `json:"expired,omitempty"` // events that the lake has, and the stream no more
+	Rejected int64         `json:"rejected"`          // events that cannot be decoded: in the stream
 	Dead     int64         `json:"dead_letters"`
 	Tables   []SourceCount `json:"tables"`
 	Breaks   ByClass       `json:"breaks,omitempty"` // row by row
@@ -106,7 +108,7 @@ type SourceReport struct {
 type SourceCount struct {
 	Table   string                   `json:"table"`
 	Source  map[string]int64         `json:"source"`                    // events by operation
-	Lake    map[string]int64         `json:"lake"`                      // rows of the change log by operation; empty without history
+	Lake    map[string]int64         `json:"lake"`                      // rows of the change log by operation, but for expired ones; empty without history
 	Summary map[string]int64         `json:"lake_summary"`              // what the snapshots' summaries add up to: inserts, updates, deletes
 	Partial bool                     `json:"summary_partial,omitempty"` // some snapshots are expired, so that the summaries are not compared
 	Control map[string]ControlTotals `json:"control,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -20,7 +21,9 @@ type sourceCheck struct {
 	spec     *Source
 	position change.Position
 	gap      string
-	short    string // says that the stream ends before the lake's position
+	first    map[string]int64 // the first offset that the stream still has, by shard
+	expired  int64            // events that the lake has from before
+	short    string           // says that the stream ends before the lake's position
 	rejected int64
 	tables   []*sourceTable
 	byName   map[string]*sourceTable
@@ -33,6 +36,7 @@ type sourceTable struct {
 	ops     map[string]int64
 	control *changelog.Control
 	columns []changelog.ControlColumn
+	log     lakeLog
 	rows    *rowCheck // nil unless rows are compared
 }
 
@@ -48,11 +52,13 @@ func (s *Source) lakeTables(t SourceTable) (out []string) {
 }
 
 // pipes reports whether rows are compared: only where the stream holds all that the lake has taken in.
-func (s *sourceCheck) pipes() bool { return s.spec.Rows && s.gap == "" && s.short == "" }
+func (s *sourceCheck) pipes() bool {
+	return s.spec.Rows && s.gap == "" && s.short == "" && s.expired == 0
+}
 
 // newSource reads the stream.
 func (r *run) newSource(ctx context.Context) (*sourceCheck, error) {
-	s := &sourceCheck{run: r, spec: r.opts.Source, byName: map[string]*sourceTable{}}
+	s := &sourceCheck{run: r, spec: r.opts.Source, byName: map[string]*sourceTable{}, first: map[string]int64{}}
 	var err error
 	if s.position, err = s.lakePosition(ctx); err != nil {
 		return nil, err
@@ -74,7 +80,10 @@ func (r *run) newSource(ctx context.Context) (*sourceCheck, error) {
 	if errors.Is(err, source.ErrGap) {
 		s.gap, err = err.Error(), nil
 	}
-	return s, err
+	if err != nil || s.gap != "" {
+		return s, err
+	}
+	return s, s.logs(ctx)
 }
 
 // lakePosition is where the stream stood at the run's cut.
@@ -172,9 +181,10 @@ func (s *sourceCheck) reached(pos change.Position) bool {
 func (s *sourceCheck) Batch(ctx context.Context, b *source.Batch) error {
 	defer b.Release()
 	t := s.byName[b.Table]
-	if t == nil {
+	if t == nil || b.Rows() == 0 {
 		return nil
 	}
+	s.saw(b.Shard, b.Offset[0])
 	end := s.position.Next[b.Shard]
 	within := func(i int) bool { return b.Offset[i] < end }
 	n := 0
@@ -197,8 +207,16 @@ func (s *sourceCheck) Batch(ctx context.Context, b *source.Batch) error {
 	return t.rows.spool(ctx, b, end)
 }
 
+// saw notes where a shard begins.
+func (s *sourceCheck) saw(shard string, offset int64) {
+	if first, known := s.first[shard]; !known || offset < first {
+		s.first[strings.Clone(shard)] = offset
+	}
+}
+
 // Reject counts events that cannot be decoded.
 func (s *sourceCheck) Reject(_ context.Context, r source.Rejected) error {
+	s.saw(r.Shard, r.Offset)
 	if r.Offset < s.position.Next[r.Shard] {
 		s.rejected++
 	}

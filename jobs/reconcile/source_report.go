@@ -25,7 +25,10 @@ func (s *sourceCheck) report(ctx context.Context, to *Report) ([]found, error) {
 	if s.short != "" {
 		rep.Failed = append(rep.Failed, s.short)
 	}
-	if err := s.dead(rep); err != nil {
+	if s.expired > 0 {
+		rep.Expired = s.expired
+		rep.Gap = fmt.Sprintf("%d events that the lake has are no longer in the stream: only what follows them is compared, and no rows", s.expired)
+	} else if err := s.dead(rep); err != nil {
 		return nil, err
 	}
 	summaries, err := s.summaries(ctx)
@@ -34,7 +37,7 @@ func (s *sourceCheck) report(ctx context.Context, to *Report) ([]found, error) {
 	}
 	var rows []found
 	for _, t := range s.tables {
-		c, err := t.compare(ctx, s.run, summaries[changelog.Name(t.lake)], rep)
+		c, err := t.compare(summaries[changelog.Name(t.lake)], rep)
 		if err != nil {
 			return nil, fmt.Errorf("source: table %s: %w", t.Name, err)
 		}
@@ -107,7 +110,7 @@ func (s *sourceCheck) summaries(ctx context.Context) (map[string]*summary, error
 }
 
 // compare puts one table's counts and totals side by side; what differs is said in rep.Failed.
-func (t *sourceTable) compare(ctx context.Context, r *run, sum *summary, rep *SourceReport) (SourceCount, error) {
+func (t *sourceTable) compare(sum *summary, rep *SourceReport) (SourceCount, error) {
 	c := SourceCount{Table: t.Name, Source: t.ops, Lake: map[string]int64{}, Summary: map[string]int64{}, Control: map[string]ControlTotals{}}
 	say := func(format string, args ...any) {
 		rep.Failed = append(rep.Failed, t.Name+": "+fmt.Sprintf(format, args...))
@@ -115,10 +118,7 @@ func (t *sourceTable) compare(ctx context.Context, r *run, sum *summary, rep *So
 	if !t.History {
 		return c, nil
 	}
-	lake := changelog.NewControl(t.columns)
-	if err := t.scanLog(ctx, r, &c, lake); err != nil {
-		return c, err
-	}
+	c.Lake = t.log.within
 	for _, op := range slices.Sorted(maps.Keys(merged(c.Source, c.Lake))) {
 		if c.Source[op] != c.Lake[op] {
 			say("the stream has %d events %s, the change log %d", c.Source[op], op, c.Lake[op])
@@ -128,7 +128,7 @@ func (t *sourceTable) compare(ctx context.Context, r *run, sum *summary, rep *So
 	if err != nil {
 		return c, err
 	}
-	ours, err := lake.Totals()
+	ours, err := t.log.control.Totals()
 	if err != nil {
 		return c, err
 	}
@@ -138,9 +138,14 @@ func (t *sourceTable) compare(ctx context.Context, r *run, sum *summary, rep *So
 			say("control total %s: the stream adds up to %s, the change log to %s", name, theirs[name], ours[name])
 		}
 	}
-	if sum != nil {
-		t.compareSummary(&c, sum, ours, say)
+	if sum == nil {
+		return c, nil
 	}
+	whole, err := t.log.whole.Totals()
+	if err != nil {
+		return c, err
+	}
+	t.compareSummary(&c, sum, whole, say)
 	return c, nil
 }
 
@@ -154,7 +159,7 @@ func (t *sourceTable) compareSummary(c *SourceCount, sum *summary, ours map[stri
 		name      string
 		have, log int64
 	}{
-		{"inserts", sum.totals.Inserts, c.Lake["c"] + c.Lake["r"]}, {"updates", sum.totals.Updates, c.Lake["u"]}, {"deletes", sum.totals.Deletes, c.Lake["d"]},
+		{"inserts", sum.totals.Inserts, t.log.all["c"] + t.log.all["r"]}, {"updates", sum.totals.Updates, t.log.all["u"]}, {"deletes", sum.totals.Deletes, t.log.all["d"]},
 	} {
 		if k.have != k.log {
 			say("the snapshots' summaries say %d %s, the change log has %d", k.have, k.name, k.log)
@@ -176,9 +181,33 @@ func merged[V any](a, b map[string]V) map[string]V {
 	return out
 }
 
+// lakeLog is what a table's change log holds.
+type lakeLog struct {
+	all     map[string]int64   // rows by operation
+	within  map[string]int64   // of events that the stream still has
+	control *changelog.Control // of these
+	whole   *changelog.Control // of all
+	expired int64
+}
+
+// logs reads the change logs, as far as the stream reaches back.
+func (s *sourceCheck) logs(ctx context.Context) error {
+	for _, t := range s.tables {
+		if !t.History {
+			continue
+		}
+		if err := t.scanLog(ctx, s.run, s.first); err != nil {
+			return fmt.Errorf("source: table %s: %w", t.Name, err)
+		}
+		s.expired += t.log.expired
+	}
+	return nil
+}
+
 // scanLog counts the rows of the change log and adds up its control totals.
-func (t *sourceTable) scanLog(ctx context.Context, r *run, c *SourceCount, control *changelog.Control) error {
-	cols := []string{changelog.ColOp}
+func (t *sourceTable) scanLog(ctx context.Context, r *run, first map[string]int64) error {
+	t.log = lakeLog{all: map[string]int64{}, within: map[string]int64{}, control: changelog.NewControl(t.columns), whole: changelog.NewControl(t.columns)}
+	cols := []string{changelog.ColOp, changelog.ColShard, changelog.ColOffset}
 	for _, k := range t.columns {
 		for _, n := range []string{k.Column, k.By} {
 			if n != "" && !slices.Contains(cols, n) {
@@ -196,21 +225,35 @@ func (t *sourceTable) scanLog(ctx context.Context, r *run, c *SourceCount, contr
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		err = catalog.EachBatch(ctx, in, func(b arrow.RecordBatch) error {
-			ops, ok := b.Column(0).(*array.String)
-			if !ok {
-				return fmt.Errorf("the column %s is %s, not a text", changelog.ColOp, b.Column(0).DataType())
-			}
-			for i := range ops.Len() {
-				addOp(c.Lake, ops.Value(i))
-			}
-			control.Add(b)
-			return nil
-		})
-		if err != nil {
+		if err := catalog.EachBatch(ctx, in, func(b arrow.RecordBatch) error { return t.log.add(b, first) }); err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 	}
+	return nil
+}
+
+// add counts a batch. A shard that the stream shows nothing of has expired as a whole.
+func (l *lakeLog) add(b arrow.RecordBatch, first map[string]int64) error {
+	ops, ok1 := b.Column(0).(*array.String)
+	shards, ok2 := b.Column(1).(*array.String)
+	offsets, ok3 := b.Column(2).(*array.Int64)
+	if !ok1 || !ok2 || !ok3 {
+		return fmt.Errorf("unexpected columns of a change log: %s", b.Schema())
+	}
+	there := func(row int) bool {
+		from, known := first[shards.Value(row)]
+		return known && offsets.Value(row) >= from
+	}
+	for i := range ops.Len() {
+		addOp(l.all, ops.Value(i))
+		if there(i) {
+			addOp(l.within, ops.Value(i))
+		} else {
+			l.expired++
+		}
+	}
+	l.control.AddIf(b, there)
+	l.whole.Add(b)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/millrace/millrace/jobs/reconcile"
 	"github.com/millrace/millrace/sdk/expr"
 	"github.com/millrace/millrace/sdk/reconciliation"
+	"github.com/millrace/millrace/sdk/source"
 )
 
 func reconcileNothing() (expr.Expr, error) { return expr.Parse("1 = 2") }
@@ -170,5 +172,56 @@ func TestAGapIsSaid(t *testing.T) {
 	rep := check(t, againstSource(t, dir))
 	if rep.Verdict == reconcile.Pass || rep.Source.Gap == "" && len(rep.Source.Failed) == 0 {
 		t.Errorf("%+v", rep.Source)
+	}
+}
+
+// forgetful is a stream whose first events of one table have expired.
+type forgetful struct {
+	source.Source
+	table string
+	gone  int
+}
+
+func (f *forgetful) Read(ctx context.Context, s source.Split, h source.Handler) error {
+	return f.Source.Read(ctx, s, &forgetting{h, f})
+}
+
+type forgetting struct {
+	source.Handler
+	f *forgetful
+}
+
+func (h *forgetting) Batch(ctx context.Context, b *source.Batch) error {
+	k := min(h.f.gone, b.Rows())
+	if b.Table != h.f.table || k == 0 {
+		return h.Handler.Batch(ctx, b)
+	}
+	defer b.Release()
+	h.f.gone -= k
+	if k == b.Rows() {
+		return nil
+	}
+	n := int64(b.Rows())
+	rest := *b
+	rest.Ops, rest.Offset, rest.CommittedAt, rest.LSN, rest.Tx, rest.TxOrder = b.Ops[k:], b.Offset[k:], b.CommittedAt[k:], b.LSN[k:], b.Tx[k:], b.TxOrder[k:]
+	rest.Row = b.Row.NewSlice(int64(k), n)
+	if b.Before != nil {
+		rest.Before = b.Before.NewSlice(int64(k), n)
+	}
+	return h.Handler.Batch(ctx, &rest)
+}
+
+// TestExpiredEventsAreSaid: the stream begins later than the lake. What follows is compared, and the run is not complete.
+func TestExpiredEventsAreSaid(t *testing.T) {
+	t.Parallel()
+	b := theBank(t)
+	for table, gone := range map[string]int{"entries": 10, "customers": 1 << 30} {
+		o := againstSource(t, b.dir)
+		o.Source.Stream = &forgetful{o.Source.Stream, table, gone}
+		rep := check(t, o)
+		want := min(int64(gone), b.truth.Events[table])
+		if rep.Verdict != reconcile.Incomplete || rep.Source.Expired != want || !strings.Contains(rep.Source.Gap, "no longer in the stream") || len(rep.Source.Failed) > 0 {
+			t.Errorf("%s: %+v", table, rep.Source)
+		}
 	}
 }
