@@ -179,15 +179,15 @@ func (r *run) plan(ctx context.Context, from change.Position, out chan<- planned
 // epoch takes one epoch into the lake. A context that has ended does not stop it before Grace is over.
 func (r *run) epoch(ctx context.Context, p planned) (dropped bool, err error) {
 	ep := p.epoch
-	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	unstopped, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() {
-		t, stop := context.WithTimeout(work, r.opts.Grace)
+		t, stop := context.WithTimeout(unstopped, r.opts.Grace)
 		defer stop()
 		<-t.Done()
 		cancel(fmt.Errorf("ingest: epoch %s did not end within %s of the stop", ep.ID, r.opts.Grace))
 	})()
-	work, span := r.startSpan(work, p)
+	work, span := r.startSpan(unstopped, p)
 	defer func() { endSpan(span, dropped, err) }()
 	begin := r.opts.Clock()
 	var done catalog.Committed
