@@ -15,8 +15,8 @@
 //     changes earlier as-of instants, when they are computed again at a later cut.
 //   - commit: it became known when the source committed it, as the entries' change log says. What
 //     arrives late never changes an earlier as-of, at whatever cut it is computed again: this is what a
-//     model would have seen. It needs the change log, and entries that are only ever
-//     inserted: a change log with an update or delete of an entry is refused. Entries that a snapshot of the source read
+//     model would have seen. It needs the change log, and movements that are only ever
+//     inserted: a log in which an entry was deleted, or its account, amount or booking updated, is refused. Entries that a snapshot of the source read
 //     became known when it read them.
 //   - a column's name: it became known at that column's time, as with entries that have a value date
 //     (Options.Booked) and a booking time.

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/catalog/changelog"
 	"github.com/millrace/millrace/jobs/features"
 	"github.com/millrace/millrace/sdk/fault"
 )
@@ -267,6 +268,53 @@ func TestLateArrivals(t *testing.T) {
 		key(1, asOf): byCommit[key(1, asOf)], key(2, asOf): byCommit[key(2, asOf)],
 		key(1, after): oracle(l.entries, 1, after, "EUR", committed), key(2, after): oracle(l.entries, 2, after, "EUR", committed),
 	})
+}
+
+// TestUpdatesInTheChangeLog: one that leaves the movement as it was is passed over; one that changes it, and a delete, are refused.
+func TestUpdatesInTheChangeLog(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"u", "d"} {
+		updatesInTheChangeLog(t, bad)
+	}
+}
+
+func updatesInTheChangeLog(t *testing.T, bad string) {
+	l := newLedger(t, 4)
+	l.open(map[int64]string{1: "EUR"})
+	l.post(entry{1, 100_00, "EUR", start, start})
+	o := features.Options{Spine: features.AsOf(start.Add(9 * day)), KnownAt: features.KnownCommit}
+	l.run(o)
+	want := l.rows(features.DefaultTable)
+	change := func(op string, before, after int64) {
+		l.commit(l.files("ledger.entries_changes", 1, func(column string, _ int) any {
+			switch column {
+			case changelog.ColOp:
+				return op
+			case changelog.ColCommittedAt, "booked_at", changelog.BeforePrefix + "booked_at":
+				return start
+			case changelog.ColShard:
+				return "0"
+			case changelog.ColOffset, "entry_id", changelog.BeforePrefix + "entry_id":
+				return int64(7)
+			case "account_id", changelog.BeforePrefix + "account_id":
+				return int64(1)
+			case "amount":
+				return after
+			case changelog.BeforePrefix + "amount":
+				return before
+			case "currency", changelog.BeforePrefix + "currency":
+				return "EUR"
+			}
+			return nil
+		}))
+	}
+	change("u", 100_00, 100_00)
+	l.run(o)
+	compare(t, "after an update of something else", l.rows(features.DefaultTable), want)
+	change(bad, 100_00, 99_00)
+	if _, err := l.try(o); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("was changed (operation %q)", bad)) || fault.Of(err) != fault.Usage {
+		t.Errorf("%s: %v", bad, err)
+	}
 }
 
 // TestRerunsReplaceTheirInstants: also those that lie in one file with others, and at an older cut.

@@ -15,6 +15,7 @@ type movements struct {
 	amount        *array.Decimal128
 	booked, known []int64
 	currency      *array.String // nil if the ledger has none
+	same          []bool        // rows of a change log that change nothing of the movement; nil if there are none
 }
 
 // load takes a batch in, with the columns of Plan.entries.
@@ -36,8 +37,9 @@ func (m *movements) load(b arrow.RecordBatch) error {
 		m.known = micros(m.known[:0], b.Column(3), dayStart, m.p.o.Zone)
 		next++
 	}
+	m.same = nil
 	if m.p.o.KnownAt == KnownCommit {
-		if err := m.insertsOnly(b.Column(next).(*array.String), b.Column(0)); err != nil {
+		if err := m.insertsOnly(b, b.Column(next).(*array.String)); err != nil {
 			return err
 		}
 		next++
@@ -48,16 +50,40 @@ func (m *movements) load(b arrow.RecordBatch) error {
 	return nil
 }
 
-// insertsOnly refuses a log in which an entry was changed: what was known before is not all in one row then.
-func (m *movements) insertsOnly(ops *array.String, accounts arrow.Array) error {
+// insertsOnly passes over updates that leave account, amount and booking as they were (of a memo, say), and
+// refuses a log in which a movement was changed or taken back: what was known before is not all in one row then.
+func (m *movements) insertsOnly(b arrow.RecordBatch, ops *array.String) error {
+	before := int(b.NumCols()) - 3
 	for i := range ops.Len() {
-		if op := ops.Value(i); op != "c" && op != "r" {
-			return fault.Usagef("%s holds an entry of account %s that was changed (operation %q): known-at %s needs entries that are only ever inserted; use known-at %s",
-				m.p.entries.table, accounts.ValueStr(i), op, KnownCommit, KnownBooked)
+		op := ops.Value(i)
+		if op == "c" || op == "r" {
+			continue
 		}
+		if op != "u" || !equalAt(b, i, before) {
+			return fault.Usagef("%s holds an entry of account %s that was changed (operation %q): known-at %s needs entries that are only ever inserted; use known-at %s",
+				m.p.entries.table, b.Column(0).ValueStr(i), op, KnownCommit, KnownBooked)
+		}
+		if m.same == nil {
+			m.same = make([]bool, ops.Len())
+		}
+		m.same[i] = true
 	}
 	return nil
 }
+
+// equalAt reports whether account, amount and booking are what they were before.
+func equalAt(b arrow.RecordBatch, row, before int) bool {
+	for c := range 3 {
+		was := b.Column(before + c)
+		if was.IsNull(row) || was.ValueStr(row) != b.Column(c).ValueStr(row) {
+			return false
+		}
+	}
+	return true
+}
+
+// skip reports whether a row is no movement.
+func (m *movements) skip(i int) bool { return m.same != nil && m.same[i] }
 
 func (m *movements) len() int { return len(m.booked) }
 

@@ -123,8 +123,8 @@ func (s *source) timeColumn(name, what string) (arrow.Field, error) {
 	return f, err
 }
 
-// findEntries reads the entries' columns in the order account, amount, booked, known, operation, currency;
-// those after booked only where they are needed.
+// findEntries reads the entries' columns in the order account, amount, booked, known, operation, currency, account, amount and
+// booked before the change; those after booked only where they are needed.
 func (p *Plan) findEntries(ctx context.Context) error {
 	table := p.o.Entries
 	if p.o.KnownAt == KnownCommit {
@@ -180,6 +180,11 @@ func (p *Plan) findEntries(ctx context.Context) error {
 			return fault.Usagef("the column %s of %s is %s: a currency must be a text", ccy.Name, table, ccy.Type)
 		}
 		s.columns = append(s.columns, ccy.Name)
+	}
+	if p.o.KnownAt == KnownCommit { // what an update must not have changed
+		for _, c := range []string{acct.Name, amount.Name, booked.Name} {
+			s.columns = append(s.columns, changelog.BeforePrefix+c)
+		}
 	}
 	if p.asOf != nil {
 		s.filter = upTo(seen, p.asOf[len(p.asOf)-1], p.o)

@@ -186,6 +186,9 @@ func (e *events) movements(b arrow.RecordBatch) error {
 		return err
 	}
 	for i := range e.moved.len() {
+		if e.moved.skip(i) {
+			continue
+		}
 		m := e.moved.at(i)
 		e.add(e.moved.key(i), m.SeenAt(), rowMovement, m.BookedAt, e.moved.currencyAt(i))
 		e.b.Field(4).(*array.Decimal128Builder).Append(decimal128.New(m.Amount.Hi, m.Amount.Lo))

@@ -149,6 +149,9 @@ func (p *Plan) ledgerTotals(ctx context.Context) (map[groupKey]*money.Sum, int64
 				return err
 			}
 			for i := range m.len() {
+				if m.skip(i) {
+					continue
+				}
 				v := m.at(i)
 				at := sort.Search(len(p.asOf), func(j int) bool { return p.asOf[j] >= v.SeenAt() })
 				if at == len(p.asOf) {
