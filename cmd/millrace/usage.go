@@ -100,16 +100,15 @@ func version() string {
 func defect(value any) error {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	place := "an unknown place"
-	for {
-		f, more := frames.Next()
-		if strings.HasPrefix(f.Function, "github.com/millrace/") && !strings.HasSuffix(f.Function, ".defect") && !strings.Contains(f.Function, ".run.func") {
+	place, panicked := "an unknown place", false
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if panicked && strings.HasPrefix(f.Function, "github.com/millrace/") {
 			place = fmt.Sprintf("%s:%d", f.Function, f.Line)
 			break
 		}
-		if !more {
-			break
-		}
+		panicked = panicked || f.Function == "runtime.gopanic"
 	}
 	return fmt.Errorf("a defect in millrace: %s at %s; please report it with this line and the command",
 		strings.Join(strings.Fields(fmt.Sprint(value)), " "), place)
