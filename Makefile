@@ -32,6 +32,13 @@ berka: build ## take a real bank's ledger through ingest, proofs and features
 test: ## install what the tests need, and run them all
 	bash internal/scripts/test.sh
 
+SEED ?= $(shell date +%s)
+KILLS ?= 200
+
+.PHONY: kill
+kill: ## kill the ingest 200 times in each world (SEED=, KILLS=), and hold every cut against the source
+	$(GO) test ./jobs/ingest/killsuite -count 1 -timeout 4h -v -seed $(SEED) -kills $(KILLS)
+
 .PHONY: lint
 lint: ## vet, formatting and static analysis
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt-ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
