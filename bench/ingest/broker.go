@@ -174,3 +174,65 @@ func holdBacklog(ctx context.Context, w work) error {
 	}
 	return err
 }
+
+// pulse is the work of a broker whose producer sends events at a steady rate, and that tells how
+// long each transaction took to be visible to a reader of the lake.
+func pulse(ctx context.Context, w work) error {
+	cfg := bankOf(w)
+	k, p, err := cluster(cfg, kgo.ProducerLinger(5*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	defer p.Close()
+	if err := json.NewEncoder(os.Stdout).Encode(hello{Addr: k.ListenAddrs()[0]}); err != nil {
+		return err
+	}
+	ends := &visibility{topic: cfg.TransactionTopic() + "/0"}
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- ends.watch(ctx, w.Out, stop) }()
+	err = steadily(ctx, w, cfg, p, ends)
+	if err == nil {
+		err = ends.wait(ctx, 30*time.Second)
+	}
+	close(stop)
+	if err = errors.Join(err, <-done); err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(ends.summary())
+	}
+	return err
+}
+
+// steadily sends the bank's transactions at w.Rate events a second.
+func steadily(ctx context.Context, w work, cfg ledgergen.Config, p *kgo.Client, ends *visibility) error {
+	enc, err := ledgergen.NewEncoder(cfg)
+	if err != nil {
+		return err
+	}
+	start, sent := time.Now(), 0
+	err = lifeOf(w, func(tx ledgergen.Tx) error {
+		if ahead := time.Duration(float64(sent)/float64(w.Rate)*1e9) - time.Since(start); ahead > time.Millisecond {
+			timer := time.NewTimer(ahead)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+		}
+		sent += len(tx.Events)
+		for m := range enc.Messages(tx) {
+			r := &kgo.Record{Topic: m.Topic, Key: m.Key, Value: m.Value}
+			if m.Kind == ledgergen.End {
+				at := time.Now()
+				p.Produce(ctx, r, func(r *kgo.Record, err error) {
+					if err == nil {
+						ends.produced(r.Offset, at)
+					}
+				})
+				continue
+			}
+			p.Produce(ctx, r, nil)
+		}
+		return ctx.Err()
+	})
+	return errors.Join(err, p.Flush(ctx))
+}

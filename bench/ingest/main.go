@@ -9,19 +9,21 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 type flags struct {
 	dir, only, profile string
 	events, inline     int64
+	rate               int64
 	rounds, accounts   int
 }
 
 // tables are what can be measured.
-var tables = map[string]func(context.Context, flags) error{"files": filesTable, "stream": streamTable}
+var tables = map[string]func(context.Context, flags) error{"files": filesTable, "stream": streamTable, "pace": paceTable}
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) == 2 && os.Args[1] == childFlag {
 		if err := child(ctx); err != nil {
@@ -63,7 +65,10 @@ func (c count) Set(s string) error {
 }
 
 func parse(name string, args []string) (f flags, err error) {
-	f.events, f.inline = 2e6, 3e5
+	f.events, f.inline, f.rate = 2e6, 3e5, 10_000
+	if name == "pace" {
+		f.events = 3e5
+	}
 	set := flag.NewFlagSet(name, flag.ExitOnError)
 	set.StringVar(&f.dir, "dir", "", "folder that keeps the events and the tables (required)")
 	set.StringVar(&f.only, "only", "", "run one engine only")
@@ -71,6 +76,7 @@ func parse(name string, args []string) (f flags, err error) {
 	set.IntVar(&f.rounds, "rounds", 3, "runs of each engine; the least counts")
 	set.IntVar(&f.accounts, "accounts", 100_000, "accounts of the bank whose life is streamed")
 	set.Var(count{&f.events}, "events", "events; of files, those without inline schema")
+	set.Var(count{&f.rate}, "rate", "events a second of the pace")
 	set.Var(count{&f.inline}, "inline", "events with inline schema")
 	if err := set.Parse(args); err != nil {
 		return f, err

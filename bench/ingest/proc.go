@@ -28,6 +28,7 @@ type work struct {
 	Out      string `json:"out"`    // of what is made of them
 	Inline   bool   `json:"inline"` // schemas in the events
 	Events   int64  `json:"events,omitempty"`
+	Rate     int64  `json:"rate,omitempty"` // events a second
 	Accounts int    `json:"accounts,omitempty"`
 	Broker   string `json:"broker,omitempty"`
 	Profile  string `json:"profile,omitempty"`
@@ -69,7 +70,7 @@ func runPython(ctx context.Context, python string, w work, out any) error {
 
 func execute(cmd *exec.Cmd, in []byte, out any) error {
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=2", "OMP_NUM_THREADS=2", "ARROW_IO_THREADS=2", "TZ=UTC")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=2", "GOMEMLIMIT=400MiB", "OMP_NUM_THREADS=2", "ARROW_IO_THREADS=2", "TZ=UTC")
 	b, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("%s: %w", in, err)
@@ -83,10 +84,13 @@ func child(ctx context.Context) (err error) {
 	if err := json.NewDecoder(os.Stdin).Decode(&w); err != nil {
 		return err
 	}
-	if w.Do == "backlog" {
+	switch w.Do {
+	case "backlog":
 		return holdBacklog(ctx, w)
+	case "pulse":
+		return pulse(ctx, w)
 	}
-	do := map[string]func(context.Context, work) (result, error){"files": ingestFiles, "stream": ingestStream, "compare": compareStream}[w.Do]
+	do := map[string]func(context.Context, work) (result, error){"files": ingestFiles, "stream": ingestStream, "follow": followStream, "compare": compareStream}[w.Do]
 	if do == nil {
 		return fmt.Errorf("no such work: %q", w.Do)
 	}

@@ -52,13 +52,15 @@ func harness(t testing.TB, brokers []string, partitions int32, spec sourcetest.S
 	}
 	adm := kadm.NewClient(cl)
 	create := func(n int32, topics ...string) {
-		resp, err := adm.CreateTopics(context.Background(), n, 1, nil, topics...)
+		forever := "-1" // the suite's messages are older than a broker keeps them by default
+		resp, err := adm.CreateTopics(context.Background(), n, 1, map[string]*string{"retention.ms": &forever}, topics...)
 		if err == nil {
 			err = resp.Error()
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		shown(t, adm, topics...)
 	}
 	for _, table := range spec.Tables {
 		topic := server + ".shop." + table.Name
@@ -84,6 +86,21 @@ func harness(t testing.TB, brokers []string, partitions int32, spec sourcetest.S
 			}
 			return err
 		},
+	}
+}
+
+// shown waits until topics that were just created are listed.
+func shown(t testing.TB, adm *kadm.Client, topics ...string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		listed, err := adm.ListTopics(ctx, topics...)
+		if err == nil && listed.Error() == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("topics %v do not show: %v %v", topics, err, listed.Error())
+		}
 	}
 }
 

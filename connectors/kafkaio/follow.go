@@ -100,7 +100,7 @@ func (s *Source) restart(ctx context.Context, from change.Position) error {
 		Markers: s.opts.TransactionTopic != "", Collection: s.opts.collection, MemoryBudget: s.opts.MemoryBudget,
 		StaleLimit: s.opts.StaleLimit, Grace: s.opts.Grace, Logger: s.opts.Logger, Clock: s.opts.Clock,
 	})
-	s.throttle = throttle{ends: map[int]int64{}, paused: map[int]bool{}}
+	s.throttle = throttle{ends: map[int]int64{}, at: map[int]int64{}, paused: map[int]bool{}}
 	s.follow = follower{shards: map[string]int{}, ids: map[string]string{}, warned: map[string]bool{}, reached: s.opts.Clock()}
 	var err error
 	s.consumer, err = s.opts.client(&s.dials,

@@ -9,18 +9,22 @@ import (
 // aheadBytes is how much of one partition may be read and not planned while others lag behind.
 const aheadBytes = 2 << 20
 
-// throttle keeps partitions together: one that is far ahead of what can be
-// planned is not fetched while another has more to read, so that the window does not
-// fill with events whose transactions lie elsewhere.
+// throttle keeps partitions together: one that is ahead of the slowest that has more to read
+// is not fetched while it holds much that cannot be planned, so that the window does not
+// fill with events whose transactions lie elsewhere. The slowest is never paused.
 type throttle struct {
 	ends   map[int]int64 // by shard: the last stable offset, as of its last fetch
+	at     map[int]int64 // by shard: the time stamp of the last record, microseconds
 	paused map[int]bool
 }
 
-// saw notes where a partition ends.
+// saw notes where a partition ends, and how far it was read.
 func (h *throttle) saw(shard int, p *kgo.FetchPartition) {
 	if p.LastStableOffset >= 0 {
 		h.ends[shard] = p.LastStableOffset
+	}
+	if n := len(p.Records); n > 0 {
+		h.at[shard] = p.Records[n-1].Timestamp.UnixMicro()
 	}
 }
 
@@ -34,17 +38,23 @@ func (h *throttle) atEnd(p *planner.Planner) bool {
 	return true
 }
 
+// slowest is how far the partition has come that is least far of those with more to read; false if none has.
+func (h *throttle) slowest(p *planner.Planner) (at int64, ok bool) {
+	for n, end := range h.ends {
+		if p.Fed(n) < end && (!ok || h.at[n] < at) {
+			at, ok = h.at[n], true
+		}
+	}
+	return at, ok
+}
+
 // adjust pauses and resumes partitions after a feed.
 func (s *Source) adjust() {
-	lagging := false
-	ahead := func(n int) bool { return s.plan.ShardBytes(n) >= aheadBytes }
-	for n, end := range s.throttle.ends {
-		lagging = lagging || !ahead(n) && s.plan.Fed(n) < end
-	}
+	slowest, lagging := s.throttle.slowest(s.plan)
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	for n := range s.throttle.ends {
 		topic, partition, _ := splitShard(s.plan.ShardAt(n).Name)
-		switch stop := lagging && ahead(n); {
+		switch stop := lagging && s.throttle.at[n] > slowest && s.plan.ShardBytes(n) >= aheadBytes; {
 		case stop && !s.throttle.paused[n]:
 			s.throttle.paused[n] = true
 			pause[topic] = append(pause[topic], partition)

@@ -44,7 +44,7 @@ type Limits struct {
 	// not ready yet. So epochs are as small as MaxWait wants them in a stream that is followed closely, and as large as the
 	// other limits allow in one that is behind.
 	Busy func() bool `json:"-"`
-	// Drain ends an epoch when the stream's present end is reached, and only there or by the other limits, whatever MaxWait says.
+	// Drain ends an epoch when the stream's present end is reached, or by the other limits, or when nothing has come for MaxWait.
 	Drain bool
 	// Zone is the time zone of business dates; nil: epochs may span them. A transaction's date is that of the latest commit time of its events. It must be the same over the life of a stream.
 	Zone *time.Location

@@ -22,7 +22,7 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 	p.inZone(lim.Zone)
 	deadline := p.opts.Clock().Add(lim.MaxWait)
 	extended := p.Pending() > 0
-	tryAt, fed := lim.MaxBytes, false
+	tryAt := lim.MaxBytes + lim.MaxBytes/2 // what cannot be planned yet is among it
 	for {
 		if err := ctx.Err(); err != nil {
 			return source.Epoch{}, err
@@ -31,8 +31,8 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 			p.collect(lim)
 		}
 		left := deadline.Sub(p.opts.Clock())
-		timeUp := left <= 0 && !(fed && lim.Drain) && (lim.Busy == nil || !lim.Busy())
-		if timeUp || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt || p.dates.more {
+		timeUp := left <= 0 && (lim.Busy == nil || !lim.Busy())
+		if timeUp || p.Ready() >= lim.MaxEvents || p.Bytes() >= tryAt || p.pieces.bytes >= lim.MaxBytes-lim.MaxBytes/8 || p.dates.more {
 			e, err := p.Take(lim)
 			if err != nil || timeUp || !e.Empty() || e.To.Compare(e.From) != change.Equal {
 				return e, err
@@ -43,11 +43,10 @@ func (p *Planner) Fill(ctx context.Context, lim source.Limits, poll func(ctx con
 		if err != nil {
 			return source.Epoch{}, err
 		}
-		fed = n > 0
 		if n == AtEnd && lim.Drain {
 			return p.Take(lim)
 		}
-		if n > 0 && !extended { // the time for the first event is up; now for more of them
+		if n > 0 && (!extended || lim.Drain) { // the time for the first event is up; now for more of them
 			extended, deadline = true, p.opts.Clock().Add(lim.MaxWait)
 		}
 	}

@@ -29,7 +29,8 @@ func (p *Planner) collect(lim source.Limits) {
 		q.events += c.Totals.Events + c.Totals.Rejected
 		q.bytes += c.Totals.Bytes
 	}
-	p.pieces.tryAt = max(p.pieces.least, 2*p.track.Pending())
+	left := p.track.Pending()
+	p.pieces.tryAt = left + max(p.pieces.least, left/4)
 }
 
 // piece finds the next cut of the epoch under way; false if there is no room for it.
