@@ -40,7 +40,7 @@ type Options struct {
 	Dry bool
 	// Namespace holds the tables runs and breaks. "": "reconciliation".
 	Namespace string
-	// Work is a URL or local folder for files of the run, which are removed at its end. "": the system's temporary folder.
+	// Work is a URL or local folder, empty, for files of the run; all that is in it is removed at the run's end. "": the system's temporary folder.
 	Work string
 	// Partitions is into how many parts rows are cut; it changes no result. 0: dataset.DefaultPartitions.
 	Partitions int

@@ -72,11 +72,16 @@ func (r *run) openWork(ctx context.Context) (clean func() error, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("make a folder for the run's files: %w", err)
 		}
-		r.work, err = localio.Open(dir, localio.Options{})
-		return func() error { return os.RemoveAll(dir) }, err
+		clean = func() error { return os.RemoveAll(dir) }
+		if r.work, err = localio.Open(dir, localio.Options{}); err != nil {
+			return nil, errors.Join(err, clean())
+		}
+		return clean, nil
 	}
-	r.work, err = r.opts.Stores.Open(ctx, r.opts.Work)
-	return func() error { return r.removeWork(context.WithoutCancel(ctx)) }, err
+	if r.work, err = r.opts.Stores.Open(ctx, r.opts.Work); err != nil {
+		return nil, err
+	}
+	return func() error { return r.removeWork(context.WithoutCancel(ctx)) }, nil
 }
 
 func (r *run) removeWork(ctx context.Context) error {
