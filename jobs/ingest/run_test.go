@@ -38,7 +38,6 @@ func TestBusinessDates(t *testing.T) {
 		t.Fatal(err)
 	}
 	lake := b.Lake()
-	all := map[string]int{} // events of the log of entries by date, at the end
 	dates := func(cut *catalog.Cut) map[string]int {
 		out := map[string]int{}
 		err := ingesttest.Scan(t.Context(), lake, cut, "ledger.entries_changes", []string{"_committed_at"}, func(rec arrow.RecordBatch) error {
@@ -56,7 +55,7 @@ func TestBusinessDates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all = dates(now)
+	all := dates(now) // events of the log of entries by date, at the end
 	if len(all) < 4 {
 		t.Fatalf("the bank's life has the dates %v", all)
 	}

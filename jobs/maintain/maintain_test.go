@@ -48,7 +48,7 @@ func TestBesideIngest(t *testing.T) {
 	b.Send(-1)
 	keeper := b.Lake()
 	o := b.Options(run)
-	o.Limits.MaxEvents = 25 // many small epochs
+	o.Limits.MaxEvents = 40 // many small epochs
 	due := make(chan struct{}, 1)
 	o.Progress = func(ingest.Progress) {
 		select {
@@ -178,7 +178,11 @@ func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	b := inEpochs(t, ledgergen.Config{Seed: 5, Accounts: 4, Days: 2})
 	steps := 0
-	for at := 1; ; at++ {
+	every := 1
+	if testing.Short() {
+		every = 6
+	}
+	for at := 1; ; at += every {
 		n := 0
 		ctx, kill := context.WithCancel(t.Context())
 		b.Hook = func(string) {
