@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -39,7 +40,7 @@ type statementFile struct {
 	out     *arrow.Schema // and the place
 	rejects storage.Store // where records go that cannot be read; nil refuses the first
 	most    int64
-	names   []string // of the files, once they are planned
+	names   atomic.Pointer[[]string] // of the files, once they are planned: by several tasks at once, each alike
 }
 
 const rejectPrefix = "rejects/"
@@ -178,16 +179,17 @@ func (f *statementFile) Plan(ctx context.Context) ([]dataset.Split, error) {
 	if err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
 	}
-	f.names = nil
+	names := make([]string, len(pieces))
 	out := make([]dataset.Split, len(pieces))
 	for i, p := range pieces {
-		f.names = append(f.names, p.Name)
+		names[i] = p.Name
 		data, err := json.Marshal(numbered{p, i, len(pieces) == 1})
 		if err != nil {
 			return nil, fmt.Errorf("statement: %w", err)
 		}
 		out[i] = dataset.Split{Bucket: -1, Rows: p.Rows, Bytes: p.Size, Data: data}
 	}
+	f.names.Store(&names)
 	return out, nil
 }
 
@@ -241,13 +243,14 @@ func (f *statementFile) place(ref string) string {
 		number, row = "0", ref
 	}
 	i, err := strconv.Atoi(number)
-	if err != nil || i >= len(f.names) {
+	names := f.names.Load()
+	if err != nil || names == nil || i >= len(*names) {
 		return ref
 	}
 	if f.format == "csv" {
-		return f.names[i] + ":" + row
+		return (*names)[i] + ":" + row
 	}
-	return f.names[i] + " row " + row
+	return (*names)[i] + " row " + row
 }
 
 // placed adds to each row where it stands.

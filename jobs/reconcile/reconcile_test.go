@@ -83,8 +83,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// oneAtATime spares the tests' processors, and Beam's harness, jobs beside one another.
+var oneAtATime sync.Mutex
+
 // run is how tests run pipelines.
 func run(ctx context.Context, build func(beam.Scope) error) error {
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
 	_, err := embedded.Run(ctx, build, embedded.Options{Name: "reconcile", Log: slog.New(slog.DiscardHandler)})
 	return err
 }
