@@ -101,11 +101,20 @@ func (c *child) next(more <-chan time.Time) (s said, ok, interrupted bool) {
 	}
 }
 
-// until reads lines until want is true for one. It fails the test if the life ends before.
+// vainPlans bounds how often a life may find nothing to plan before what is waited for has come. The host sends it more each time.
+const vainPlans = 1000
+
+// until reads lines until want is true for one. It fails the test if the life ends before, or if that does not come.
 func (c *child) until(what string, want func(said) bool) said {
 	c.t.Helper()
-	for {
+	for vain := 0; ; {
 		s, ok, _ := c.next(nil)
+		if s.Idle {
+			vain++
+		}
+		if vain > vainPlans {
+			c.t.Fatalf("a life goes on, but never %s\n%s", what, c.errs.String())
+		}
 		if !ok {
 			c.t.Fatalf("a life ended before it %s: %v\n%s", what, c.err, c.errs.String())
 		}

@@ -60,7 +60,7 @@ func lives(seed uint64, n int) []life {
 			l.act = act{Point: point, Count: 1 + rnd.IntN(most)}
 		}
 		if len(out)%2 == 1 {
-			l.spoilt = rnd.Uint64() | 1
+			l.spoilt = 3*(rnd.Uint64()>>2) + 3 + uint64(len(out)/2%3) // so that the ways to lose a commit take turns
 		}
 		out = append(out, l)
 	}
@@ -252,7 +252,7 @@ func httpRules(seed uint64) []faults.HTTPRule {
 	return rules
 }
 
-// commitRules spoil the third commit and some of those that follow. Transactions that only read are committed too.
+// commitRules spoil the first or second commit and some of those that follow.
 func commitRules(seed uint64) []faults.CommitRule {
 	if seed == 0 {
 		return nil
@@ -260,7 +260,7 @@ func commitRules(seed uint64) []faults.CommitRule {
 	kinds := []faults.CommitFault{faults.CommitReplyLost, faults.CommitLost, faults.CommitLate}
 	k := kinds[seed%3]
 	return []faults.CommitRule{
-		{Fault: k, When: faults.When{Skip: int(seed % 5), Times: 1}, Delay: 30 * time.Millisecond},
+		{Fault: k, When: faults.When{Skip: int(seed >> 4 % 2), Times: 1}, Delay: 400 * time.Millisecond},
 		{Fault: kinds[(seed>>8)%3], When: faults.When{Skip: 2, Percent: 20}, Delay: time.Millisecond},
 	}
 }
