@@ -29,7 +29,6 @@ type child struct {
 	errs  lastWords
 	ended chan struct{}
 	err   error
-	over  bool // told by wait
 }
 
 // start starts a life. The test's end kills it, should it still be there.

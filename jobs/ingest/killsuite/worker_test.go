@@ -275,6 +275,3 @@ func (r reading) Batch(ctx context.Context, b *source.Batch) error {
 	r.p.reach("batch")
 	return r.Handler.Batch(ctx, b)
 }
-
-// isFull tells the error of a full storage in a life's last words.
-func isFull(words string) bool { return strings.Contains(words, storage.ErrNoSpace.Error()) }
