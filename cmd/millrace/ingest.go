@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -103,6 +104,9 @@ func supervise(ctx context.Context, f *project.File, out io.Writer, log *slog.Lo
 // work ingests in this process.
 func (p *ingestFlags) work(ctx context.Context, f *project.File, out, errs io.Writer) (err error) {
 	log := logger(f, errs)
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(int64(f.Ingest.Process.Memory))
+	}
 	addr := f.MetricsAddr()
 	if p.metrics != "" {
 		addr = p.metrics

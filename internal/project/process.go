@@ -7,6 +7,7 @@ import "github.com/millrace/millrace/internal/strictyaml"
 type Process struct {
 	MaxEpochs int64           `yaml:"max_epochs" default:"4000" doc:"after how many epochs"`
 	MaxHeap   strictyaml.Size `yaml:"max_heap" default:"384MiB" doc:"or at how much live heap"`
+	Memory    strictyaml.Size `yaml:"memory" default:"448MiB" doc:"how much memory the garbage collector keeps the working process within where it can (GOMEMLIMIT, where it is set, takes its place)"`
 }
 
 func (f *File) checkProcess(say sayer) {
@@ -15,5 +16,8 @@ func (f *File) checkProcess(say sayer) {
 	}
 	if p := f.Ingest.Process; f.where["ingest.process.max_heap"] != [2]int{} && p.MaxHeap < 64<<20 {
 		say("ingest.process.max_heap", "is too small; the least is 64MiB")
+	}
+	if p := f.Ingest.Process; f.where["ingest.process.memory"] != [2]int{} && p.Memory < p.MaxHeap {
+		say("ingest.process.memory", "is less than max_heap: the garbage collector would work all the time before the process is replaced")
 	}
 }

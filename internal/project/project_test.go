@@ -41,6 +41,7 @@ ingest:
       append_only: true
       bucket_by: id
       control: [amount per currency]
+  process: {memory: 128MiB}
 rekoncile: {}
 `), env)
 	if err == nil {
@@ -58,7 +59,8 @@ rekoncile: {}
 		`ingest.tables.entries.append_only: has no effect without a mirror`,
 		`ingest.tables.entries.bucket_by: has no effect without buckets`,
 		`ingest.tables.entries.columns: column amount: "decimal(40,2)"`,
-		`m.yaml:18:1: rekoncile: unknown key`,
+		`m.yaml:19:1: rekoncile: unknown key`,
+		`ingest.process.memory: is less than max_heap`,
 		`ingest.tables.entries.control: item 1: "amount per currency"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
