@@ -294,6 +294,9 @@ func TestRealLedger(t *testing.T) {
 		t.Skip("TestSample goes the same way")
 	}
 	if _, err := os.Stat(realData); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the data set must be beside the project: %v", err)
+		}
 		t.Logf("the data set is not there, so that TestSample is all that was run: %v", err)
 		return
 	}
