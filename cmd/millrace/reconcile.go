@@ -75,6 +75,7 @@ is known by what it compares. With --out, breaks.csv, matches.parquet and summar
 	f.BoolVar(&x.rows, "rows", false, "compare the source with the lake row by row too")
 	f.StringSliceVar(&x.only, "only", nil, "make only these checks: statement, balances, source")
 	f.Int64Var(&x.quarantine, "quarantine", -1, "most records of the statement that may be set aside because they cannot be read (default as the project file says)")
+	f.Lookup("quarantine").DefValue = "0" // the text says the default
 	f.BoolVar(&x.dry, "dry-run", false, "record nothing in the lake")
 	return c
 }

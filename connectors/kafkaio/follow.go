@@ -209,7 +209,7 @@ func (s *Source) join(ctx context.Context, topics []found) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	starts, ends, err := s.bounds(ctx, fresh)
+	starts, ends, err := s.bounds(ctx, s.plan.From(), fresh)
 	if err != nil {
 		return err
 	}
@@ -256,13 +256,13 @@ func (s *Source) sameTopic(t found) error {
 }
 
 // bounds are the first and next offsets of the topics' partitions.
-func (s *Source) bounds(ctx context.Context, topics []found) (starts, ends kadm.ListedOffsets, err error) {
+func (s *Source) bounds(ctx context.Context, from change.Position, topics []found) (starts, ends kadm.ListedOffsets, err error) {
 	var names []string
 	for _, t := range topics {
 		names = append(names, t.Name)
 	}
 	adm := kadm.NewClient(s.admin)
-	if at := s.opts.StartAt; !at.IsZero() && s.plan.From().IsZero() {
+	if at := s.opts.StartAt; !at.IsZero() && from.IsZero() {
 		starts, err = adm.ListOffsetsAfterMilli(ctx, at.UnixMilli(), names...)
 	} else {
 		starts, err = adm.ListStartOffsets(ctx, names...)

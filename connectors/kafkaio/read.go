@@ -135,7 +135,7 @@ func (s *Source) Lag(ctx context.Context, pos change.Position) (source.Lag, erro
 	if len(data) == 0 {
 		return source.Lag{Bytes: -1}, nil
 	}
-	starts, ends, err := s.bounds(ctx, data)
+	starts, ends, err := s.bounds(ctx, pos, data)
 	if err != nil {
 		return source.Lag{}, err
 	}

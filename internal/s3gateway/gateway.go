@@ -34,6 +34,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/versity/versitygw/auth"
@@ -249,6 +250,26 @@ func (g *Gateway) CreateBucket(ctx context.Context, name string) error {
 	return g.posix.ensureBucket(ctx, name, g.cfg.AccessKey)
 }
 
+// await waits until the server has ended. One that was told to stop before it quite
+// served may go on: it is told again.
+func (g *Gateway) await() {
+	ended := make(chan struct{})
+	go func() {
+		g.serve.Wait()
+		close(ended)
+	}()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-again.C:
+			_ = g.server.ShutDown() // the first answer is the one to report
+		}
+	}
+}
+
 // Close stops accepting, lets requests in flight end (for at most ten seconds)
 // and frees the root. It may be called more than once.
 func (g *Gateway) Close() error {
@@ -259,7 +280,7 @@ func (g *Gateway) Close() error {
 		if err := g.server.ShutDown(); err != nil {
 			g.err = fmt.Errorf("s3 gateway: stop: %w", err)
 		}
-		g.serve.Wait()
+		g.await()
 		g.posix.Shutdown()
 		if err := g.lock.Close(); err != nil && g.err == nil {
 			g.err = fmt.Errorf("s3 gateway: unlock the folder: %w", err)

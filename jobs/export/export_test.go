@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +113,8 @@ func (b *bank) write(n int) {
 }
 
 func onPrism(ctx context.Context, build func(beam.Scope) error) error {
+	oneAtATime.Lock() // prism shares state between the pipelines of a process
+	defer oneAtATime.Unlock()
 	_, err := embedded.Run(ctx, build, embedded.Options{Name: "export", Log: slog.New(slog.DiscardHandler)})
 	return err
 }
@@ -363,3 +366,6 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// oneAtATime lets one pipeline run at a time.
+var oneAtATime sync.Mutex

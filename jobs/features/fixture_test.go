@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,6 +194,8 @@ func (l *ledger) open(currencies map[int64]string) {
 }
 
 func onPrism(ctx context.Context, build func(beam.Scope) error) error {
+	oneAtATime.Lock() // prism shares state between the pipelines of a process
+	defer oneAtATime.Unlock()
 	_, err := embedded.Run(ctx, build, embedded.Options{Name: "features", Log: slog.New(slog.DiscardHandler)})
 	return err
 }
@@ -260,3 +263,6 @@ func text(col arrow.Array, i int) string {
 	}
 	return col.ValueStr(i)
 }
+
+// oneAtATime lets one pipeline run at a time.
+var oneAtATime sync.Mutex

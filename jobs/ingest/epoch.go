@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"go.opentelemetry.io/otel/attribute"
@@ -252,8 +253,17 @@ type collector struct {
 	events   int64
 }
 
-// Batch keeps a batch.
+// Batch keeps a batch. Arrow counts the nulls of a slice at the first look and keeps the
+// count in it without a lock: that look is taken here, before tasks share the batch.
 func (c *collector) Batch(_ context.Context, b *source.Batch) error {
+	for _, rows := range []arrow.RecordBatch{b.Row, b.Before} {
+		if rows == nil {
+			continue
+		}
+		for _, col := range rows.Columns() {
+			col.NullN()
+		}
+	}
 	c.batches[b.Table] = append(c.batches[b.Table], b)
 	c.events += int64(b.Rows())
 	return nil

@@ -170,6 +170,8 @@ func follow(t *testing.T, f *project.File, toEnd bool) (ingest.Report, *catalog.
 	defer o.Source.Close()
 	o.UntilCaughtUp = toEnd
 	o.Run = func(ctx context.Context, build func(beam.Scope) error) error {
+		oneAtATime.Lock() // prism shares state between the pipelines of a process
+		defer oneAtATime.Unlock()
 		_, err := embedded.Run(ctx, build, embedded.Options{Name: "ingest", Log: slog.New(slog.DiscardHandler)})
 		return err
 	}

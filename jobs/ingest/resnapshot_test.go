@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,10 +140,10 @@ func TestResnapshotKilledAnywhere(t *testing.T) {
 		every = 60
 	}
 	for at := 1; ; at += every {
-		n := 0
+		var n atomic.Int64 // tables are staged side by side
 		ctx, kill := context.WithCancel(t.Context())
 		b.Hook = func(string) {
-			if n++; n == at {
+			if n.Add(1) == int64(at) {
 				kill()
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ import (
 )
 
 func run(ctx context.Context, build func(beam.Scope) error) error {
+	oneAtATime.Lock() // prism shares state between the pipelines of a process
+	defer oneAtATime.Unlock()
 	_, err := embedded.Run(ctx, build, embedded.Options{Name: "test", Log: slog.New(slog.DiscardHandler)})
 	return err
 }
@@ -272,3 +275,6 @@ func TestFromProject(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// oneAtATime lets one pipeline run at a time.
+var oneAtATime sync.Mutex
