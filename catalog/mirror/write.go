@@ -45,6 +45,11 @@ func (e *epoch) write(ctx context.Context) error {
 		return err
 	}
 	order := e.order()
+	for _, rows := range e.set { // Arrow keeps a slice's null count without a lock: it is taken before files are written side by side
+		for _, col := range rows.Columns() {
+			col.NullN()
+		}
+	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
