@@ -8,14 +8,12 @@ package laketest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"github.com/millrace/millrace/catalog"
@@ -88,25 +86,7 @@ func writeStream(dir string, cfg ledgergen.Config) (*ledgergen.Truth, error) {
 }
 
 // Tables is the section ingest.tables of a project over a generated bank.
-func Tables() string {
-	var b strings.Builder
-	b.WriteString("  tables:\n")
-	kinds := map[arrow.Type]string{arrow.TIMESTAMP: "timestamp", arrow.DATE32: "date", arrow.INT64: "bigint", arrow.INT32: "int", arrow.STRING: "text"}
-	for _, table := range ledgergen.TableNames() {
-		fmt.Fprintf(&b, "    %s:\n      key: [%s]\n      columns:\n", table, ledgergen.Key(table))
-		for _, f := range ledgergen.Schema(table).Fields() {
-			kind, null := kinds[f.Type.ID()], ""
-			if d, ok := f.Type.(*arrow.Decimal128Type); ok {
-				kind = fmt.Sprintf("decimal(%d,%d)", d.Precision, d.Scale)
-			}
-			if f.Nullable {
-				null = " null"
-			}
-			fmt.Fprintf(&b, "        - %s %s%s\n", f.Name, kind, null)
-		}
-	}
-	return b.String()
-}
+func Tables() string { return ledgergen.ProjectTables(nil) }
 
 // Ingest brings what a project file's stream holds into its lake.
 func Ingest(t testing.TB, projectFile string) ingest.Report {

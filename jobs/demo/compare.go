@@ -90,7 +90,7 @@ func (c *comparison) batch(rec arrow.RecordBatch) error {
 		}
 		c.seen[id] = true
 		for j, want := range ledgergen.Values(row) {
-			have, err := cell(rec.Column(j), i)
+			have, err := ledgergen.Cell(rec.Column(j), i)
 			if err != nil {
 				return fmt.Errorf("column %s: %w", rec.ColumnName(j), err)
 			}
@@ -100,26 +100,4 @@ func (c *comparison) batch(rec arrow.RecordBatch) error {
 		}
 	}
 	return nil
-}
-
-// cell is a value as ledgergen.Values has it.
-func cell(a arrow.Array, i int) (any, error) {
-	if a.IsNull(i) {
-		return nil, nil
-	}
-	switch a := a.(type) {
-	case *array.Int64:
-		return a.Value(i), nil
-	case *array.Int32:
-		return int64(a.Value(i)), nil
-	case *array.Date32:
-		return int64(a.Value(i)), nil
-	case *array.Timestamp:
-		return int64(a.Value(i)), nil
-	case *array.Decimal128:
-		return int64(a.Value(i).LowBits()), nil // the generator's amounts are 64 bits wide
-	case *array.String:
-		return a.Value(i), nil
-	}
-	return nil, fmt.Errorf("%s is not a type of the generated bank", a.DataType())
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/millrace/millrace/internal/ledgergen"
 )
 
@@ -27,24 +25,11 @@ source:
     heartbeat_topic: %s
 ingest:
   epoch: {max_wait: 500ms}
-  tables:
 `, endpoint, broker, cfg.Server, cfg.TransactionTopic(), cfg.HeartbeatTopic())
-	for _, t := range ledgergen.TableNames() {
-		fmt.Fprintf(&b, "    %s:\n      key: [%s]\n      columns:\n", t, ledgergen.Key(t))
-		for _, f := range ledgergen.Schema(t).Fields() {
-			null := ""
-			if f.Nullable {
-				null = " null"
-			}
-			fmt.Fprintf(&b, "        - %s %s%s\n", f.Name, typeText(f.Type), null)
-		}
-		switch t {
-		case ledgergen.Entries:
-			b.WriteString("      append_only: true\n      buckets: 4\n      bucket_by: account_id\n      sort_by: [account_id, booked_at]\n")
-		case ledgergen.Transactions:
-			b.WriteString("      append_only: true\n")
-		}
-	}
+	b.WriteString(ledgergen.ProjectTables(map[string][]string{
+		ledgergen.Entries:      {"append_only: true", "buckets: 4", "bucket_by: account_id", "sort_by: [account_id, booked_at]"},
+		ledgergen.Transactions: {"append_only: true"},
+	}))
 	b.WriteString(nightly)
 	return b.String()
 }
@@ -66,21 +51,3 @@ const nightly = `reconcile:
   balances: {stated: {}} # accounts' balances against their entries, by day
   source: true # the stream, read again, against the lake
 `
-
-func typeText(t arrow.DataType) string {
-	switch t := t.(type) {
-	case *arrow.Decimal128Type:
-		return fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
-	case *arrow.TimestampType:
-		return "timestamp"
-	}
-	switch t.ID() {
-	case arrow.DATE32:
-		return "date"
-	case arrow.INT64:
-		return "bigint"
-	case arrow.INT32:
-		return "int"
-	}
-	return "text"
-}

@@ -73,22 +73,8 @@ source:
   files: {location: "s3://landing/core", pattern: "day-*/{table}/*.ndjson", transactions: "day-*/transaction/*", heartbeats: "day-*/heartbeat/*", schema: ledger, poll: 10ms}
 ingest:
   epoch: {max_wait: 200ms, max_events: 300}
-  tables:
 `, t.TempDir(), endpoint, gatewaytest.AccessKey, gatewaytest.SecretKey)
-	kinds := map[arrow.Type]string{arrow.TIMESTAMP: "timestamp", arrow.DATE32: "date", arrow.INT64: "bigint", arrow.INT32: "int", arrow.STRING: "text"}
-	for _, table := range ledgergen.TableNames() {
-		fmt.Fprintf(&b, "    %s:\n      key: [%s]\n      columns:\n", table, ledgergen.Key(table))
-		for _, f := range ledgergen.Schema(table).Fields() {
-			kind, null := kinds[f.Type.ID()], ""
-			if d, ok := f.Type.(*arrow.Decimal128Type); ok {
-				kind = fmt.Sprintf("decimal(%d,%d)", d.Precision, d.Scale)
-			}
-			if f.Nullable {
-				null = " null"
-			}
-			fmt.Fprintf(&b, "        - %s %s%s\n", f.Name, kind, null)
-		}
-	}
+	b.WriteString(ledgergen.ProjectTables(nil))
 	f, err := project.Parse("landing.yaml", []byte(b.String()), func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/millrace/millrace/internal/ledgergen"
 )
 
 // mark is a fingerprint of a row, or the sum of those of many rows: a set's does not depend on its order.
@@ -99,7 +100,7 @@ func rowsOf(rec arrow.RecordBatch) ([]row, error) {
 	values := make([]any, len(names))
 	for i := range out {
 		for c := range names {
-			v, err := valueOf(rec.Column(c), i)
+			v, err := ledgergen.Cell(rec.Column(c), i)
 			if err != nil {
 				return nil, fmt.Errorf("column %s: %w", names[c], err)
 			}
@@ -108,31 +109,4 @@ func rowsOf(rec arrow.RecordBatch) ([]row, error) {
 		out[i] = newRow(names, values)
 	}
 	return out, nil
-}
-
-func valueOf(a arrow.Array, i int) (any, error) {
-	if a.IsNull(i) {
-		return nil, nil
-	}
-	switch a := a.(type) {
-	case *array.Int64:
-		return a.Value(i), nil
-	case *array.Int32:
-		return int64(a.Value(i)), nil
-	case *array.Date32:
-		return int64(a.Value(i)), nil
-	case *array.Timestamp:
-		return int64(a.Value(i)), nil
-	case *array.Decimal128:
-		n := a.Value(i)
-		if hi := n.HighBits(); hi != int64(n.LowBits())>>63 {
-			return nil, fmt.Errorf("the decimal %s is beyond what the bank can hold", n.BigInt())
-		}
-		return int64(n.LowBits()), nil
-	case *array.String:
-		return strings.Clone(a.Value(i)), nil
-	case *array.Binary:
-		return string(a.Value(i)), nil
-	}
-	return nil, fmt.Errorf("unexpected type %s", a.DataType())
 }
