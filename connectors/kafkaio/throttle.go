@@ -7,11 +7,12 @@ import (
 )
 
 // aheadBytes is how much of one partition may be read and not planned while others lag behind.
-const aheadBytes = 2 << 20
+const aheadBytes = 1 << 20
 
 // throttle keeps partitions together: one that is ahead of the slowest that has more to read
 // is not fetched while it holds much that cannot be planned, so that the window does not
-// fill with events whose transactions lie elsewhere. The slowest is never paused.
+// fill with events whose transactions lie elsewhere. Records of one time, as those of a snapshot or of a bulk load are, are
+// told apart by the order of their transactions' markers. The slowest is never paused.
 type throttle struct {
 	ends   map[int]int64 // by shard: the last stable offset, as of its last fetch
 	at     map[int]int64 // by shard: the time stamp of the last record, microseconds
@@ -38,14 +39,27 @@ func (h *throttle) atEnd(p *planner.Planner) bool {
 	return true
 }
 
+// progress is how far a partition has come.
+type progress struct{ at, tx int64 }
+
+func (a progress) before(b progress) bool { return a.at < b.at || a.at == b.at && a.tx < b.tx }
+
+// progress tells how far a partition has come.
+func (h *throttle) progress(p *planner.Planner, n int) progress {
+	return progress{h.at[n], p.Reached(n)}
+}
+
 // slowest is how far the partition has come that is least far of those with more to read; false if none has.
-func (h *throttle) slowest(p *planner.Planner) (at int64, ok bool) {
+func (h *throttle) slowest(p *planner.Planner) (least progress, ok bool) {
 	for n, end := range h.ends {
-		if p.Fed(n) < end && (!ok || h.at[n] < at) {
-			at, ok = h.at[n], true
+		if p.Fed(n) >= end {
+			continue
+		}
+		if have := h.progress(p, n); !ok || have.before(least) {
+			least, ok = have, true
 		}
 	}
-	return at, ok
+	return least, ok
 }
 
 // adjust pauses and resumes partitions after a feed.
@@ -54,7 +68,7 @@ func (s *Source) adjust() {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	for n := range s.throttle.ends {
 		topic, partition, _ := splitShard(s.plan.ShardAt(n).Name)
-		switch stop := lagging && s.throttle.at[n] > slowest && s.plan.ShardBytes(n) >= aheadBytes; {
+		switch stop := lagging && s.plan.ShardBytes(n) >= aheadBytes && slowest.before(s.throttle.progress(s.plan, n)); {
 		case stop && !s.throttle.paused[n]:
 			s.throttle.paused[n] = true
 			pause[topic] = append(pause[topic], partition)

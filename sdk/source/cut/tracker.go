@@ -1,6 +1,9 @@
 package cut
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Role is what a shard holds.
 type Role uint8
@@ -201,6 +204,20 @@ func (t *Tracker) Bytes() int64 { return t.bytes }
 
 // ShardBytes is the size of all records of shard i in the window.
 func (t *Tracker) ShardBytes(i int) int64 { return t.shards[i].bytes }
+
+// Reached is how far shard i has been read, as the number of a transaction in the order of their markers: that of its last
+// record in the window. It is 0 where the window has none of the shard, or a stream no markers, and the highest number for
+// a shard that is ahead of the markers.
+func (t *Tracker) Reached(i int) int64 {
+	r := t.shards[i].last()
+	if r == nil || r.tx < 0 || !t.opts.Markers {
+		return 0
+	}
+	if x := t.txs.at(r.tx); x.marker >= 0 {
+		return x.seq + 1
+	}
+	return math.MaxInt64
+}
 
 // Tick tells the time. Grace counts by it.
 func (t *Tracker) Tick(now time.Time) { t.now = now.UnixMicro() }

@@ -155,6 +155,9 @@ func (p *Planner) Bytes() int64 { return p.pieces.bytes + p.track.Bytes() }
 // ShardBytes is the undecoded size of what was fed of shard n and cannot be planned so far, for want of other shards' records.
 func (p *Planner) ShardBytes(n int) int64 { return p.track.ShardBytes(n) }
 
+// Reached is cut.Tracker.Reached of shard n.
+func (p *Planner) Reached(n int) int64 { return p.track.Reached(n) }
+
 // Feed is what arrived of one shard.
 type Feed struct {
 	Shard   int
