@@ -32,6 +32,8 @@ var decoders = map[string][]string{
 	"sdk/source/cut":                {"FuzzParseMark"},
 	"sdk/source/debezium":           {"FuzzParseTx", "FuzzAppend", "FuzzLearn"},
 	"sdk/source/planner":            {"FuzzMarker", "FuzzPreviousCommit"},
+	"sdk/statement":                 {"FuzzAmountStyle", "FuzzParseDate"},
+	"sdk/statement/mt940":           {"FuzzDecoder"},
 }
 
 // decoderExceptions are packages with a parser whose bytes never come from outside.
