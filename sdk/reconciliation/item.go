@@ -41,6 +41,14 @@ const (
 	Amount       Class = "amount"        // same key and currency, amounts differ by more than the tolerance
 	Currency     Class = "currency"      // same key, different currencies
 	Date         Class = "date"          // same key, amounts match, dates differ by more than the rule allows, or one has none
+
+	Status           Class = "status"        // same key, amounts and dates match, a column that must be equal differs
+	TimingDifference Class = "timing"        // missing, and not due on the other side yet
+	FeeFX            Class = "fee_fx"        // same key, amounts differ by no more than a fee, or the rounding of a rate, may
+	SignFlip         Class = "sign_flip"     // same key, one amount is the other's negative
+	Transposition    Class = "transposition" // same key, two digits of the amount are exchanged
+	DecimalShift     Class = "decimal_shift" // same key, one amount is the other with its point moved
+	Ambiguous        Class = "ambiguous"     // rows that match in more than one way, of which none is better
 )
 
 // The classes of proofs that fail.
@@ -63,7 +71,7 @@ func (c Class) IsBreak() bool { return c != Matched && c != Holds && c != Unprov
 
 // Classes lists every class of breaks, in the order of reports.
 func Classes() []Class {
-	return []Class{MissingLeft, MissingRight, Duplicate, Amount, Currency, Date, Balance, Opening, Order, Row}
+	return []Class{MissingLeft, MissingRight, TimingDifference, Duplicate, Ambiguous, Amount, FeeFX, SignFlip, Transposition, DecimalShift, Currency, Date, Status, Balance, Opening, Order, Row}
 }
 
 // Mirrored is the class that a break has when the sides are swapped.
