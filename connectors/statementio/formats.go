@@ -8,7 +8,9 @@ import (
 
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/statement"
+	"github.com/millrace/millrace/sdk/statement/bai2"
 	"github.com/millrace/millrace/sdk/statement/mt940"
+	"github.com/millrace/millrace/sdk/statement/nacha"
 )
 
 // opener makes a format's decoder.
@@ -27,7 +29,9 @@ func plain[D statement.Decoder](open func(io.Reader, statement.Options) (D, erro
 
 // decoders of all formats.
 var decoders = map[statement.Format]opener{
+	statement.BAI2:  plain(bai2.NewDecoder),
 	statement.MT940: plain(mt940.NewDecoder),
+	statement.NACHA: plain(nacha.NewDecoder),
 }
 
 func unknown(f statement.Format) error {

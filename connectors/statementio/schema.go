@@ -68,6 +68,8 @@ func columns(scale int32) []column {
 		text("statement_id", func(e *statement.Entry) string { return e.StatementID }),
 		text("sequence", func(e *statement.Entry) string { return e.Sequence }),
 		required("account", func(e *statement.Entry, _ string) string { return e.Account }),
+		text("account_bank", func(e *statement.Entry) string { return e.Bank }),
+		text("account_holder", func(e *statement.Entry) string { return e.Holder }),
 		required("currency", func(e *statement.Entry, _ string) string { return e.Currency }),
 		day("booking_date", func(e *statement.Entry) statement.Date { return e.BookingDate }),
 		day("value_date", func(e *statement.Entry) statement.Date { return e.ValueDate }),

@@ -89,8 +89,8 @@ func TestRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"a.sta|5|43|1|1|0|A|1|ACC|EUR|2026-03-31|2026-03-31|10.50|C|false|booked|-|-|X|-|NTRF|-|-|-|-",
-		"a.sta|6|69|1|2|0|A|1|ACC|EUR|-|2026-03-31|-0.50|D|false|booked|-|-|Y|-|NTRF|-|-|-|-",
+		"a.sta|5|43|1|1|0|A|1|ACC|-|-|EUR|2026-03-31|2026-03-31|10.50|C|false|booked|-|-|X|-|NTRF|-|-|-|-",
+		"a.sta|6|69|1|2|0|A|1|ACC|-|-|EUR|-|2026-03-31|-0.50|D|false|booked|-|-|Y|-|NTRF|-|-|-|-",
 	}
 	if strings.Join(rows, "\n") != strings.Join(want, "\n") {
 		t.Fatalf("rows\n%s\nwant\n%s", strings.Join(rows, "\n"), strings.Join(want, "\n"))

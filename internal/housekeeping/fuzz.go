@@ -33,7 +33,9 @@ var decoders = map[string][]string{
 	"sdk/source/debezium":           {"FuzzParseTx", "FuzzAppend", "FuzzLearn"},
 	"sdk/source/planner":            {"FuzzMarker", "FuzzPreviousCommit"},
 	"sdk/statement":                 {"FuzzAmountStyle", "FuzzParseDate"},
+	"sdk/statement/bai2":            {"FuzzDecoder"},
 	"sdk/statement/mt940":           {"FuzzDecoder"},
+	"sdk/statement/nacha":           {"FuzzDecoder"},
 }
 
 // decoderExceptions are packages with a parser whose bytes never come from outside.

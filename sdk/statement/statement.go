@@ -74,6 +74,8 @@ type Entry struct {
 	Sequence    string // as in Statement.Sequence
 
 	Account     string // IBAN or number, without blanks
+	Bank        string // that keeps the account: BIC, routing number or name of the sender
+	Holder      string // name of the account's owner
 	Currency    string // ISO 4217 code
 	BookingDate Date
 	ValueDate   Date
@@ -127,8 +129,9 @@ type Statement struct {
 	ID       string `json:"id,omitempty"`
 	Sequence string `json:"sequence,omitempty"` // number of the statement, and of its page: 28C, ElctrncSeqNb, batch number
 	Account  string `json:"account,omitempty"`
+	Bank     string `json:"bank,omitempty"`   // that keeps the account
+	Holder   string `json:"holder,omitempty"` // name of the account's owner
 	Currency string `json:"currency,omitempty"`
-	Owner    string `json:"owner,omitempty"` // name of the account's owner, or of the company that pays
 	From     Date   `json:"from,omitzero"`
 	To       Date   `json:"to,omitzero"`
 

@@ -93,6 +93,12 @@ func (b *Book) Add(e *statement.Entry, raw []byte) (ok bool, err error) {
 	if e.Account == "" {
 		e.Account = st.Account
 	}
+	if e.Bank == "" {
+		e.Bank = st.Bank
+	}
+	if e.Holder == "" {
+		e.Holder = st.Holder
+	}
 	if e.Currency == "" {
 		e.Currency = st.Currency
 	}

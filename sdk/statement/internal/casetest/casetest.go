@@ -213,7 +213,7 @@ func tellEntry(b *strings.Builder, e *statement.Entry) {
 	}
 	b.WriteByte('\n')
 	for _, f := range [][2]string{
-		{"account", e.Account}, {"code", e.Code}, {"end to end", e.EndToEndID}, {"bank ref", e.BankRef}, {"customer ref", e.CustomerRef},
+		{"account", e.Account}, {"bank", e.Bank}, {"holder", e.Holder}, {"code", e.Code}, {"end to end", e.EndToEndID}, {"bank ref", e.BankRef}, {"customer ref", e.CustomerRef},
 		{"mandate", e.MandateID}, {"remittance", e.Remittance}, {"info", e.Info}, {"counterparty", e.Counterparty}, {"counterparty account", e.CounterpartyAccount},
 	} {
 		if f[1] != "" {
@@ -231,7 +231,7 @@ func or(text string) string {
 
 func tellStatement(b *strings.Builder, s *statement.Statement) {
 	fmt.Fprintf(b, "statement %d", s.Number)
-	for _, f := range [][2]string{{"id", s.ID}, {"sequence", s.Sequence}, {"account", s.Account}, {"currency", s.Currency}, {"owner", s.Owner}, {"from", s.From.String()}, {"to", s.To.String()}} {
+	for _, f := range [][2]string{{"id", s.ID}, {"sequence", s.Sequence}, {"account", s.Account}, {"currency", s.Currency}, {"bank", s.Bank}, {"holder", s.Holder}, {"from", s.From.String()}, {"to", s.To.String()}} {
 		if f[1] != "" {
 			fmt.Fprintf(b, ", %s %s", f[0], f[1])
 		}
