@@ -11,6 +11,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/millrace/millrace/sdk/change"
+	"github.com/millrace/millrace/sdk/parquetfile"
 	"github.com/millrace/millrace/sdk/storage"
 )
 
@@ -22,6 +23,7 @@ type Lake struct {
 	manifests *manifestCache
 	meter     meters
 	turn      chan struct{} // held by the committer of this process
+	buffers   *parquetfile.Buffers
 }
 
 // Open opens the lake that cfg names, making an empty catalog where there is none (unless
@@ -45,7 +47,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
-	return &Lake{cfg: cfg, files: files, backend: b, manifests: newManifestCache(files), meter: m, turn: make(chan struct{}, 1)}, nil
+	return &Lake{cfg: cfg, files: files, backend: b, manifests: newManifestCache(files), meter: m, turn: make(chan struct{}, 1), buffers: parquetfile.NewBuffers(0)}, nil
 }
 
 // Close releases the connection to the catalog. The lake must not be used after it.

@@ -38,7 +38,7 @@ type WriterOptions struct {
 	TempDir string
 	// Parallelism is how many files are encoded at once. 0: 2.
 	Parallelism int
-	// Parquet shapes the files. SortedBy is set from the table.
+	// Parquet shapes the files. SortedBy is set from the table, Buffers to the lake's.
 	Parquet parquetfile.WriterOptions
 }
 
@@ -104,7 +104,7 @@ func (l *Lake) NewFileWriter(to Target, opts WriterOptions) (*FileWriter, error)
 		return nil, err
 	}
 	w := &FileWriter{lake: l, to: to, opts: opts, bucket: -1, encode: make(chan struct{}, opts.Parallelism)}
-	w.opts.Parquet.SortedBy = to.Spec.SortBy
+	w.opts.Parquet.SortedBy, w.opts.Parquet.Buffers = to.Spec.SortBy, l.buffers
 	for _, name := range to.Spec.SortBy {
 		i := columns.Index(to.Spec.Schema, name)
 		if i < 0 {

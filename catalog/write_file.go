@@ -29,7 +29,7 @@ func (l *Lake) WriteFile(ctx context.Context, location string, schema *arrow.Sch
 	if err := checkFieldIDs(schema); err != nil {
 		return DataFile{}, err
 	}
-	opts.Parquet.SortedBy = opts.SortBy
+	opts.Parquet.SortedBy, opts.Parquet.Buffers = opts.SortBy, l.buffers
 	pw, err := parquetfile.NewWriter(nil, schema, opts.Parquet)
 	if err != nil {
 		return DataFile{}, fmt.Errorf("write %s: %w", location, err)
@@ -105,6 +105,13 @@ func (l *Lake) openObject(ctx context.Context, location string) (*object, error)
 		return nil, fmt.Errorf("write %s: %w", location, err)
 	}
 	return &object{ctx: ctx, location: location, store: store, name: name}, nil
+}
+
+// Grow makes room for n more bytes, if the object stays small with them.
+func (o *object) Grow(n int) {
+	if o.stream == nil && o.buf.Len()+n <= putLimit {
+		o.buf.Grow(n)
+	}
 }
 
 // Write implements io.Writer.

@@ -3,6 +3,7 @@ package parquetfile
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // A bitmap holds one bit a row, least significant first, as Arrow does.
@@ -80,8 +81,9 @@ func (m *bitBuffer) reset() { m.b, m.n = m.b[:0], 0 }
 // grow makes room for n more bits, which are zero.
 func (m *bitBuffer) grow(n int) {
 	need := (m.n + n + 7) / 8
-	for len(m.b) < need {
-		m.b = append(m.b, 0)
+	if have := len(m.b); have < need {
+		m.b = slices.Grow(m.b, need-have)[:need]
+		clear(m.b[have:])
 	}
 }
 

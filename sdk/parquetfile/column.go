@@ -18,37 +18,23 @@ type columnWriter struct {
 	want  Encoding
 	class class
 
-	// The page being filled. Values are dense: nulls leave nothing here.
-	rows   int       // rows in the page
-	levels int       // values including nulls; differs from rows only in lists
-	nulls  int       // of levels
-	valid  bitBuffer // of a flat nullable column
-	defs   []byte    // of a nested column, as reps
-	reps   []byte
-	i32    []int32 // values, or numbers in the dictionary
-	i64    []int64
-	data   []byte   // text, binary, fixed-length values, floats
-	offs   []uint32 // ends of the texts in data
-	bools  bitBuffer
-	stats  bounds // of the row group
+	*buffers        // the page being filled and the chunk's pages; nil before the file's first row
+	rows     int    // rows in the page
+	levels   int    // values including nulls; differs from rows only in lists
+	nulls    int    // of levels
+	stats    bounds // of the row group
 
 	mode   textMode
-	dict   dictBuilder
-	remap  []int32 // of the last Arrow dictionary
-	remapD arrow.Array
+	remapD arrow.Array // the last Arrow dictionary, which remap is of
 
 	chunk    chunk
 	fileStat bounds
 	total    columnTotal // over the file's finished row groups
-	scratch  []byte
-	packed   []byte
-	skipZip  int // pages still to be stored without trying the codec, after one that did not shrink
+	skipZip  int         // pages still to be stored without trying the codec, after one that did not shrink
 }
 
-// chunk is the finished part of a column chunk.
+// chunk describes the finished part of a column chunk.
 type chunk struct {
-	pages      []byte
-	dictPage   []byte
 	plainBytes int64 // uncompressed size with headers
 	levels     int64
 	nulls      int64
@@ -68,14 +54,12 @@ const (
 )
 
 func newColumnWriter(l *leaf, codec Codec, enc Encoding) *columnWriter {
-	c := &columnWriter{leaf: l, codec: codec, want: enc, class: l.class()}
-	c.startChunk()
-	return c
+	return &columnWriter{leaf: l, codec: codec, want: enc, class: l.class()}
 }
 
 // startChunk readies the writer for the next row group.
 func (c *columnWriter) startChunk() {
-	c.chunk = chunk{pages: c.chunk.pages[:0], dictPage: c.chunk.dictPage[:0]}
+	c.chunk = chunk{}
 	c.stats.reset()
 	c.mode = textUndecided
 	if c.want == Plain || c.want == DeltaLength {
@@ -83,22 +67,24 @@ func (c *columnWriter) startChunk() {
 	} else if c.want == Dictionary {
 		c.mode = textDict
 	}
-	c.dict.reset()
-	c.remap, c.remapD = c.remap[:0], nil
-	c.resetPage()
+	c.remapD = nil
+	c.rows, c.levels, c.nulls = 0, 0, 0
+	if c.buffers != nil {
+		c.buffers.reset()
+	}
 }
 
 func (c *columnWriter) resetPage() {
 	c.rows, c.levels, c.nulls = 0, 0, 0
-	c.valid.reset()
-	c.bools.reset()
-	c.defs, c.reps = c.defs[:0], c.reps[:0]
-	c.i32, c.i64, c.data, c.offs = c.i32[:0], c.i64[:0], c.data[:0], c.offs[:0]
+	c.buffers.resetPage()
 }
 
 // size is about how many bytes the open chunk holds.
 func (c *columnWriter) size() int64 {
-	return int64(len(c.chunk.pages) + 4*len(c.i32) + 8*len(c.i64) + len(c.data) + 4*len(c.offs) + len(c.dict.data))
+	if c.buffers == nil {
+		return 0
+	}
+	return int64(len(c.pages) + 4*len(c.i32) + 8*len(c.i64) + len(c.data) + 4*len(c.offs) + len(c.dict.data))
 }
 
 // append adds a flat column's array.

@@ -205,7 +205,7 @@ func (c *columnWriter) addDataPage(enc format.Encoding, repLen, defLen int) erro
 		return fmt.Errorf("encoding a page header of column %s: %w", c.leaf.name(), err)
 	}
 	k := &c.chunk
-	k.pages = append(append(append(k.pages, head...), c.scratch[:levels]...), body...)
+	c.pages = append(append(append(c.pages, head...), c.scratch[:levels]...), body...)
 	k.plainBytes += int64(len(head) + len(c.scratch))
 	k.levels += int64(c.levels)
 	k.nulls += int64(c.nulls)
@@ -270,7 +270,7 @@ func (c *columnWriter) finishChunk() error {
 	if err != nil {
 		return fmt.Errorf("encoding the dictionary header of column %s: %w", c.leaf.name(), err)
 	}
-	k.dictPage = append(append(k.dictPage[:0], head...), body...)
+	c.dictPage = append(append(c.dictPage[:0], head...), body...)
 	k.plainBytes += int64(len(head) + len(c.scratch))
 	k.encodings[format.Plain] = true
 	return nil

@@ -40,6 +40,7 @@ type WriterOptions struct {
 	Encodings     map[string]Encoding // by column name, or path as "a.b"; Auto where absent
 	SortedBy      []string            // top-level columns that the rows are sorted by, ascending; recorded in the file, not checked
 	Metadata      map[string]string   // key-value metadata of the footer
+	Buffers       *Buffers            // where the writer's memory comes from and goes to between files; nil: its own
 }
 
 func (o *WriterOptions) fill() {
@@ -79,7 +80,7 @@ func (o *WriterOptions) validate(t *tree) error {
 	return errors.Join(errs...)
 }
 
-// Writer writes one file. It is not safe for concurrent use. Memory is about one row group, compressed, and a page a column.
+// Writer writes files, one after another. It is not safe for concurrent use. Memory is about one row group, compressed, and a page a column.
 type Writer struct {
 	out     io.Writer
 	schema  *arrow.Schema
@@ -168,8 +169,27 @@ func (w *Writer) Write(rec arrow.RecordBatch) error {
 	if w.closed {
 		return errors.New("writing parquet: the file is closed")
 	}
+	w.borrow()
 	w.failed = w.write(rec)
 	return w.failed
+}
+
+// borrow gives the columns their memory.
+func (w *Writer) borrow() {
+	for _, c := range w.cols {
+		if c.buffers == nil {
+			c.buffers = w.opts.Buffers.take(c.leaf.phys)
+		}
+	}
+}
+
+// repay gives the columns' memory back, if it is borrowed.
+func (w *Writer) repay() {
+	for _, c := range w.cols {
+		if c.buffers != nil && w.opts.Buffers.put(c.leaf.phys, c.buffers) {
+			c.buffers = nil
+		}
+	}
 }
 
 func (w *Writer) write(rec arrow.RecordBatch) error {
@@ -243,18 +263,18 @@ func (w *Writer) flushRowGroup() error {
 	}
 	rg := format.RowGroup{NumRows: w.rows, FileOffset: w.offset, Ordinal: int16(min(len(w.offsets), 1<<15-1)), SortingColumns: w.sorting()}
 	w.offsets = append(w.offsets, w.offset)
+	if err := w.finishChunks(); err != nil {
+		return err
+	}
 	for _, c := range w.cols {
-		if err := c.finishChunk(); err != nil {
-			return err
-		}
 		m := c.metadata(w.offset)
 		rg.Columns = append(rg.Columns, format.ColumnChunk{MetaData: m})
 		rg.TotalByteSize += m.TotalUncompressedSize
 		rg.TotalCompressedSize += m.TotalCompressedSize
-		if err := w.put(c.chunk.dictPage); err != nil {
+		if err := w.put(c.dictPage); err != nil {
 			return err
 		}
-		if err := w.put(c.chunk.pages); err != nil {
+		if err := w.put(c.pages); err != nil {
 			return err
 		}
 		c.endChunk()
@@ -262,6 +282,21 @@ func (w *Writer) flushRowGroup() error {
 	w.meta.RowGroups = append(w.meta.RowGroups, rg)
 	w.meta.NumRows += w.rows
 	w.rows = 0
+	return nil
+}
+
+// finishChunks ends the columns' chunks, and tells an output that wants to know how much is to come.
+func (w *Writer) finishChunks() error {
+	size := 0
+	for _, c := range w.cols {
+		if err := c.finishChunk(); err != nil {
+			return err
+		}
+		size += len(c.dictPage) + len(c.pages)
+	}
+	if g, ok := w.out.(interface{ Grow(n int) }); ok {
+		g.Grow(size + 256*len(w.cols)) // and a footer
+	}
 	return nil
 }
 
@@ -282,12 +317,12 @@ func (c *columnWriter) metadata(start int64) format.ColumnMetaData {
 	k := &c.chunk
 	m := format.ColumnMetaData{
 		Type: c.leaf.phys, PathInSchema: c.leaf.path, Codec: c.codec.format(), NumValues: k.levels,
-		TotalUncompressedSize: k.plainBytes, TotalCompressedSize: int64(len(k.dictPage) + len(k.pages)),
-		DataPageOffset: start + int64(len(k.dictPage)),
+		TotalUncompressedSize: k.plainBytes, TotalCompressedSize: int64(len(c.dictPage) + len(c.pages)),
+		DataPageOffset: start + int64(len(c.dictPage)),
 		Statistics:     format.Statistics{NullCount: k.nulls},
 	}
 	m.Statistics.MinValue, m.Statistics.MaxValue = c.stats.plain(c.leaf)
-	if len(k.dictPage) > 0 {
+	if len(c.dictPage) > 0 {
 		m.DictionaryPageOffset = start
 		m.EncodingStats = append(m.EncodingStats, format.PageEncodingStats{PageType: format.DictionaryPage, Encoding: format.Plain, Count: 1})
 	}
@@ -307,7 +342,7 @@ func (c *columnWriter) metadata(start int64) format.ColumnMetaData {
 
 // endChunk adds the chunk's statistics to the file's and starts the next chunk.
 func (c *columnWriter) endChunk() {
-	c.total.bytes += int64(len(c.chunk.dictPage) + len(c.chunk.pages))
+	c.total.bytes += int64(len(c.dictPage) + len(c.pages))
 	c.total.levels += c.chunk.levels
 	c.total.nulls += c.chunk.nulls
 	c.fileStat.merge(&c.stats, c.class)
@@ -326,6 +361,7 @@ func (w *Writer) Close() (FileStats, error) {
 		return FileStats{}, w.failed
 	}
 	w.closed = true
+	w.repay()
 	s := FileStats{Rows: w.meta.NumRows, Bytes: w.offset, RowGroups: w.offsets}
 	for _, c := range w.cols {
 		cs := ColumnStats{Name: c.leaf.name(), FieldID: c.leaf.id, Bytes: c.total.bytes, Values: c.total.levels, Nulls: c.total.nulls}

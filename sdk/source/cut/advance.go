@@ -174,12 +174,13 @@ func (t *Tracker) leave(shard int, n int64, r *run) {
 
 // compact gives the memory of dropped runs back.
 func (s *shard) compact() {
-	switch {
-	case s.head == len(s.runs):
-		s.dropped += int64(s.head)
-		s.runs, s.head = s.runs[:0], 0
-	case s.head > 1024 && s.head > len(s.runs)/2:
-		s.dropped += int64(s.head)
-		s.runs, s.head = append(s.runs[:0], s.runs[s.head:]...), 0
+	if s.head == len(s.runs) || s.head > 1024 && s.head > len(s.runs)/2 {
+		s.slide()
 	}
+}
+
+// slide moves the window to the start of its memory.
+func (s *shard) slide() {
+	s.dropped += int64(s.head)
+	s.runs, s.head = append(s.runs[:0], s.runs[s.head:]...), 0
 }

@@ -2,6 +2,7 @@ package cut
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -306,6 +307,13 @@ func (t *Tracker) extend(i int, s *shard, id int32, e *Event, dup bool, date int
 
 // push starts a run.
 func (t *Tracker) push(i int, s *shard, id int32, offset int64) *run {
+	if n := len(s.runs); n == cap(s.runs) {
+		if s.head > n/4 {
+			s.slide()
+		} else {
+			s.runs = slices.Grow(s.runs, max(64, n))
+		}
+	}
 	s.runs = append(s.runs, run{first: offset, next: offset, tx: id, mark: s.mark})
 	n := s.dropped + int64(len(s.runs)-1)
 	switch {
