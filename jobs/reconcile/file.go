@@ -26,9 +26,12 @@ import (
 	"github.com/millrace/millrace/sdk/storage"
 )
 
-// colPlace numbers a row: its line, or the row of a Parquet file; behind the file's number where there are several. What
+// colPlace numbers a row: its line, or the row of a Parquet file, above placeBits the file's number. What
 // travels with millions of rows is this, and statementFile.place makes of it what people read.
-const colPlace = "_place"
+const (
+	colPlace  = "_place"
+	placeBits = 40
+)
 
 // statementFile is the statement as a dataset.Reader. A file is one split, so that every row knows its line.
 type statementFile struct {
@@ -85,7 +88,7 @@ func openStatement(ctx context.Context, o *Options, work storage.Store, scale in
 	default:
 		return nil, fault.Usagef("statement %s: format %q: want csv or parquet", st.File, f.format)
 	}
-	f.out = arrow.NewSchema(append(slices.Clone(f.schema.Fields()), arrow.Field{Name: colPlace, Type: arrow.BinaryTypes.String}), nil)
+	f.out = arrow.NewSchema(append(slices.Clone(f.schema.Fields()), arrow.Field{Name: colPlace, Type: arrow.PrimitiveTypes.Int64}), nil)
 	return f, nil
 }
 
@@ -183,7 +186,7 @@ func (f *statementFile) Plan(ctx context.Context) ([]dataset.Split, error) {
 	out := make([]dataset.Split, len(pieces))
 	for i, p := range pieces {
 		names[i] = p.Name
-		data, err := json.Marshal(numbered{p, i, len(pieces) == 1})
+		data, err := json.Marshal(numbered{p, i})
 		if err != nil {
 			return nil, fmt.Errorf("statement: %w", err)
 		}
@@ -199,10 +202,7 @@ func (f *statementFile) Open(ctx context.Context, split dataset.Split, batchRows
 	if err := json.Unmarshal(split.Data, &n); err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
 	}
-	piece, p := n.Split, &placed{file: f}
-	if !n.Alone {
-		p.before = fmt.Appendf(nil, "%d:", n.Number)
-	}
+	piece, p := n.Split, &placed{file: f, first: int64(n.Number) << placeBits}
 	if f.format != "csv" {
 		r, err := parquetio.Open(ctx, f.store, piece, parquetio.Options{Schema: f.schema, BatchRows: batchRows})
 		if err != nil {
@@ -232,35 +232,31 @@ func (f *statementFile) Open(ctx context.Context, split dataset.Split, batchRows
 // numbered is a file of the statement as a split.
 type numbered struct {
 	files.Split
-	Number int  `json:"number"`
-	Alone  bool `json:"alone"`
+	Number int `json:"number"`
 }
 
 // place is where a row stands, for people: file:line, or file row number.
 func (f *statementFile) place(ref string) string {
-	number, row, several := strings.Cut(ref, ":")
-	if !several {
-		number, row = "0", ref
-	}
-	i, err := strconv.Atoi(number)
+	at, err := strconv.ParseInt(ref, 10, 64)
 	names := f.names.Load()
-	if err != nil || names == nil || i >= len(*names) {
+	if err != nil || names == nil || at>>placeBits >= int64(len(*names)) {
 		return ref
 	}
+	name, row := (*names)[at>>placeBits], strconv.FormatInt(at&(1<<placeBits-1), 10)
 	if f.format == "csv" {
-		return (*names)[i] + ":" + row
+		return name + ":" + row
 	}
-	return (*names)[i] + " row " + row
+	return name + " row " + row
 }
 
 // placed adds to each row where it stands.
 type placed struct {
-	file   *statementFile
-	before []byte // of the file's number
-	rows   dataset.BatchReader
-	lines  func() []int64 // nil counts rows
-	n      int64
-	kept   *files.RejectFile
+	file  *statementFile
+	first int64 // of the file's places
+	rows  dataset.BatchReader
+	lines func() []int64 // nil counts rows
+	n     int64
+	kept  *files.RejectFile
 }
 
 func (p *placed) Next(ctx context.Context) (arrow.RecordBatch, error) {
@@ -274,20 +270,17 @@ func (p *placed) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		return nil, err
 	}
 	defer b.Release()
-	places := array.NewStringBuilder(memory.DefaultAllocator)
+	places := array.NewInt64Builder(memory.DefaultAllocator)
 	defer places.Release()
 	places.Reserve(int(b.NumRows()))
-	buf := slices.Clone(p.before)
 	if p.lines != nil {
 		for _, line := range p.lines() {
-			buf = strconv.AppendInt(buf[:len(p.before)], line, 10)
-			places.BinaryBuilder.Append(buf)
+			places.UnsafeAppend(p.first + line)
 		}
 	} else {
 		for range b.NumRows() {
 			p.n++
-			buf = strconv.AppendInt(buf[:len(p.before)], p.n, 10)
-			places.BinaryBuilder.Append(buf)
+			places.UnsafeAppend(p.first + p.n)
 		}
 	}
 	col := places.NewArray()

@@ -16,7 +16,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/millrace/millrace/connectors/localio"
-	"github.com/millrace/millrace/connectors/parquetio"
 	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/parquetfile"
 	"github.com/millrace/millrace/sdk/reconciliation/columnar"
@@ -357,18 +356,4 @@ func breakAt(b arrow.RecordBatch, i int, rule string) (*Break, error) {
 		out.Side = "both"
 	}
 	return out, failed
-}
-
-// readSet reads a set of Parquet files of the run's store.
-func readSet(ctx context.Context, store storage.Store, base string, f func(arrow.RecordBatch) error) error {
-	splits, err := parquetio.Splits(ctx, store, base+"-*.parquet", parquetio.Options{})
-	if err != nil {
-		return err
-	}
-	for _, s := range splits {
-		if err := eachBatch(ctx, store, s.Name, f); err != nil {
-			return err
-		}
-	}
-	return nil
 }

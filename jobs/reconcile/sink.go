@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -36,6 +37,16 @@ type part struct {
 	Matches   string           `json:"matches,omitempty"`
 	Classes   ByClass          `json:"classes"`
 	Sums      map[string]*sums `json:"sums"` // by currency
+	// Held is what each side holds, by currency, added up apart from the comparison.
+	Held [2]map[string]*held `json:"held"`
+}
+
+// held is what a side holds in one currency.
+type held struct {
+	Items int64  `json:"items"`
+	Total []byte `json:"total"` // as it travels
+
+	total money.Sum
 }
 
 // sums are the differences that one currency's outcomes explain, in the amounts' smallest unit.
@@ -71,13 +82,14 @@ func (s *outcomeSink) Ref() dataset.Ref {
 
 // NewWriter starts one task's files.
 func (s *outcomeSink) NewWriter(_ context.Context, schema *arrow.Schema, task dataset.TaskID) (dataset.Writer, error) {
-	w := &outcomeWriter{sink: s, task: task, schema: schema, part: part{Partition: task.Partition, Classes: ByClass{}, Sums: map[string]*sums{}}}
+	w := &outcomeWriter{sink: s, task: task, schema: schema, part: part{Partition: task.Partition, Classes: ByClass{}, Sums: map[string]*sums{}, Held: [2]map[string]*held{{}, {}}}}
 	matched := expr.Col(columnar.ColClass).In(string(reconciliation.Matched), string(reconciliation.Holds), string(reconciliation.Unproved))
 	var err error
 	if w.isMatch, err = expr.Bind(matched, schema); err != nil {
 		return nil, fmt.Errorf("outcomes: %w", err)
 	}
-	w.isBreak, err = expr.Bind(matched.Not(), schema)
+	population := expr.Col(columnar.ColClass).In(string(columnar.PopulationLeft), string(columnar.PopulationRight))
+	w.isBreak, err = expr.Bind(matched.Or(population).Not(), schema)
 	return w, err
 }
 
@@ -111,6 +123,13 @@ func (s *outcomeSink) parts(ctx context.Context) ([]part, error) {
 		for _, x := range p.Sums {
 			if err := x.unpack(); err != nil {
 				return nil, fmt.Errorf("outcomes of %s: %w", s.base, err)
+			}
+		}
+		for _, side := range p.Held {
+			for _, x := range side {
+				if err := x.total.UnmarshalBinary(x.Total); err != nil {
+					return nil, fmt.Errorf("outcomes of %s: %w", s.base, err)
+				}
 			}
 		}
 	}
@@ -156,31 +175,60 @@ func (w *outcomeWriter) keep(ctx context.Context, b arrow.RecordBatch, which *ex
 	return f.rows.Write(rows)
 }
 
-// count adds a batch to the part's counts and sums.
+// count adds a batch to the part's counts and sums. A row may stand for several matches, or for what a side holds.
 func (w *outcomeWriter) count(b arrow.RecordBatch) {
 	col := func(name string) arrow.Array { return b.Column(b.Schema().FieldIndices(name)[0]) }
 	class := col(columnar.ColClass).(*array.String)
 	left, right := col(columnar.ColAmountLeft).(*array.Decimal128), col(columnar.ColAmountRight).(*array.Decimal128)
 	ccyL, ccyR := col(columnar.ColCurrencyLeft).(*array.String), col(columnar.ColCurrencyRight).(*array.String)
+	var count *array.Int64
+	if at := b.Schema().FieldIndices(columnar.ColCount); len(at) == 1 {
+		count = b.Column(at[0]).(*array.Int64)
+	}
 	for i := range int(b.NumRows()) {
-		c := reconciliation.Class(class.Value(i))
-		w.part.Classes.add(c)
+		c, n := reconciliation.Class(class.Value(i)), int64(1)
+		if count != nil {
+			n = count.Value(i)
+		}
+		switch c {
+		case columnar.PopulationLeft:
+			w.held(columnar.Left, ccyL.Value(i)).add(n, int128(left, i))
+			continue
+		case columnar.PopulationRight:
+			w.held(columnar.Right, ccyR.Value(i)).add(n, int128(right, i))
+			continue
+		}
+		w.part.Classes.add(c, n)
 		if left.IsValid(i) {
-			w.sum(ccyL.Value(i)).add(c, true, int128(left, i))
+			w.sum(ccyL.Value(i)).add(c, true, n, int128(left, i))
 		}
 		if right.IsValid(i) {
-			w.sum(ccyR.Value(i)).add(c, false, int128(right, i))
+			w.sum(ccyR.Value(i)).add(c, false, n, int128(right, i))
 		}
 	}
 }
 
-// add counts one more of a class; the class is cloned only when it is new.
-func (b ByClass) add(c reconciliation.Class) {
-	if n, known := b[c]; known {
-		b[c] = n + 1
+func (w *outcomeWriter) held(side int, currency string) *held {
+	h := w.part.Held[side][currency]
+	if h == nil {
+		h = new(held)
+		w.part.Held[side][strings.Clone(currency)] = h
+	}
+	return h
+}
+
+func (h *held) add(n int64, total money.Int128) {
+	h.Items += n
+	h.total.Add(total)
+}
+
+// add counts n more of a class; the class is cloned only when it is new.
+func (b ByClass) add(c reconciliation.Class, n int64) {
+	if have, known := b[c]; known {
+		b[c] = have + n
 		return
 	}
-	b[reconciliation.Class(append([]byte(nil), c...))] = 1
+	b[reconciliation.Class(strings.Clone(string(c)))] = n
 }
 
 func int128(a *array.Decimal128, i int) money.Int128 {
@@ -192,12 +240,13 @@ func (w *outcomeWriter) sum(currency string) *sums {
 	s := w.part.Sums[currency]
 	if s == nil {
 		s = new(sums)
-		w.part.Sums[string(append([]byte(nil), currency...))] = s
+		w.part.Sums[strings.Clone(currency)] = s
 	}
 	return s
 }
 
-func (s *sums) add(c reconciliation.Class, left bool, v money.Int128) {
+// add adds one side of n outcomes, whose amounts are v together.
+func (s *sums) add(c reconciliation.Class, left bool, count int64, v money.Int128) {
 	to, n := &s.breaks, &s.LeftBreaks
 	switch {
 	case c == reconciliation.Matched && left:
@@ -207,7 +256,7 @@ func (s *sums) add(c reconciliation.Class, left bool, v money.Int128) {
 	case !left:
 		n = &s.RightBreaks
 	}
-	*n++
+	*n += count
 	if left {
 		to.Add(v)
 		return
@@ -224,6 +273,14 @@ func (w *outcomeWriter) Close(context.Context) ([][]byte, error) {
 	for _, s := range w.part.Sums {
 		if err := s.pack(); err != nil {
 			return nil, fmt.Errorf("outcomes: %w", err)
+		}
+	}
+	for _, side := range w.part.Held {
+		for _, h := range side {
+			var err error
+			if h.Total, err = h.total.MarshalBinary(); err != nil {
+				return nil, fmt.Errorf("outcomes: %w", err)
+			}
 		}
 	}
 	data, err := json.Marshal(w.part)

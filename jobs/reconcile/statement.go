@@ -8,10 +8,8 @@ import (
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
-	"github.com/millrace/millrace/connectors/parquetio"
 	"github.com/millrace/millrace/sdk/dataset"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/money"
@@ -121,12 +119,11 @@ func (c *statementCheck) build(ctx context.Context, s beam.Scope) error {
 	both := columnar.Both(s, columnar.Items(s, left, c.left), columnar.Items(s, right, c.right), c.scale, c.run.partitions()...)
 	rule := c.spec.Rule
 	rule.HasDate = c.left.Date != ""
-	dataset.WriteTo(s, c.sink, columnar.Compare(s, both, rule))
-	population, err := parquetio.NewSink(c.run.work, "population", parquetio.WriteOptions{})
-	if err != nil {
-		return err
+	opts := []columnar.CompareOption{columnar.WithPopulation()}
+	if !c.sink.matches {
+		opts = append(opts, columnar.AddUpMatches())
 	}
-	parquetio.Write(s, population, columnar.Population(s, both))
+	dataset.WriteTo(s, c.sink, columnar.Compare(s, both, rule, opts...))
 	return nil
 }
 
@@ -163,8 +160,13 @@ func (c *statementCheck) report(ctx context.Context, to *Report) ([]found, error
 		return nil, err
 	}
 	rep := &StatementReport{Rule: c.spec.Rule.Name, Table: c.spec.Table, Files: c.files, Breaks: ByClass{}}
-	all := map[string]*sums{}
+	all, byCurrency := map[string]*sums{}, map[string]*population{}
 	for _, p := range parts {
+		for side, currencies := range p.Held {
+			for ccy, h := range currencies {
+				populationOf(byCurrency, ccy).add(side, h)
+			}
+		}
 		for class, n := range p.Classes {
 			if class == reconciliation.Matched {
 				rep.Matched += n
@@ -176,7 +178,7 @@ func (c *statementCheck) report(ctx context.Context, to *Report) ([]found, error
 			mergeSums(all, ccy, s)
 		}
 	}
-	if err := c.totals(ctx, rep, all); err != nil {
+	if err := c.totals(rep, byCurrency, all); err != nil {
 		return nil, err
 	}
 	to.Checked = rep
@@ -198,54 +200,45 @@ func mergeSums(all map[string]*sums, ccy string, s *sums) {
 	have.breaks.Merge(s.breaks)
 }
 
-// totals puts the population, added up by itself, beside what outcomes explain.
-func (c *statementCheck) totals(ctx context.Context, rep *StatementReport, explained map[string]*sums) error {
-	byCurrency := map[string]*Totals{}
-	err := readSet(ctx, c.run.work, "population", func(b arrow.RecordBatch) error { return addPopulation(byCurrency, b, c.scale) })
-	if err != nil {
-		return err
-	}
-	for ccy := range explained {
-		totalOf(byCurrency, ccy)
-	}
-	for _, ccy := range slices.Sorted(maps.Keys(byCurrency)) {
-		t := byCurrency[ccy]
-		if err := t.explain(explained[ccy], int(c.scale)); err != nil {
-			return fmt.Errorf("statement: totals in %q: %w", ccy, err)
-		}
-		rep.Left += t.LeftItems
-		rep.Right += t.RightItems
-		rep.Totals = append(rep.Totals, *t)
-	}
-	return nil
+// population is what both sides hold in one currency.
+type population struct {
+	items [2]int64
+	total [2]money.Sum
 }
 
-func totalOf(all map[string]*Totals, ccy string) *Totals {
+func populationOf(all map[string]*population, ccy string) *population {
 	if all[ccy] == nil {
-		all[ccy] = &Totals{Currency: ccy}
+		all[ccy] = new(population)
 	}
 	return all[ccy]
 }
 
-func addPopulation(all map[string]*Totals, b arrow.RecordBatch, scale int32) error {
-	side, ok1 := b.Column(0).(*array.Int64)
-	ccy, ok2 := b.Column(1).(*array.String)
-	items, ok3 := b.Column(2).(*array.Int64)
-	total, ok4 := b.Column(3).(*array.Decimal128)
-	if !ok1 || !ok2 || !ok3 || !ok4 {
-		return fmt.Errorf("population: unexpected columns %s", b.Schema())
+func (p *population) add(side int, h *held) {
+	p.items[side] += h.Items
+	p.total[side].Merge(h.total)
+}
+
+// totals puts the population, added up by itself, beside what outcomes explain.
+func (c *statementCheck) totals(rep *StatementReport, all map[string]*population, explained map[string]*sums) error {
+	for ccy := range explained {
+		populationOf(all, ccy)
 	}
-	for i := range int(b.NumRows()) {
-		d, err := money.NewFromInt128(int128(total, i), int(scale))
+	for _, ccy := range slices.Sorted(maps.Keys(all)) {
+		p := all[ccy]
+		t := Totals{Currency: ccy, LeftItems: p.items[columnar.Left], RightItems: p.items[columnar.Right]}
+		var err error
+		if t.Left, err = p.total[columnar.Left].Decimal(int(c.scale)); err == nil {
+			t.Right, err = p.total[columnar.Right].Decimal(int(c.scale))
+		}
+		if err == nil {
+			err = t.explain(explained[ccy], int(c.scale))
+		}
 		if err != nil {
-			return fmt.Errorf("population in %q: %w", ccy.Value(i), err)
+			return fmt.Errorf("statement: totals in %q: %w", ccy, err)
 		}
-		t := totalOf(all, string(append([]byte(nil), ccy.Value(i)...)))
-		if side.Value(i) == columnar.Left {
-			t.LeftItems, t.Left = items.Value(i), d
-		} else {
-			t.RightItems, t.Right = items.Value(i), d
-		}
+		rep.Left += t.LeftItems
+		rep.Right += t.RightItems
+		rep.Totals = append(rep.Totals, t)
 	}
 	return nil
 }

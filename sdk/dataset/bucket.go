@@ -15,6 +15,8 @@ import (
 const (
 	partBucket = "bucket"
 	partHash   = "hash"
+	// partCluster is a clustered exchange's own: by the hash that numbers its clusters.
+	partCluster = "cluster"
 )
 
 // partitionBy is the partition of an exchange by the columns: Iceberg's bucket

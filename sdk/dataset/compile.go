@@ -104,6 +104,8 @@ func (c *compiler) compile(n *node, w want) (*fragment, error) {
 		return c.join(n, w)
 	case nodeMapGroups:
 		return c.groups(n)
+	case nodeCoGroup:
+		return c.coGroup(n)
 	}
 	return nil, fmt.Errorf("unknown kind of dataset %d", n.kind)
 }
@@ -336,14 +338,23 @@ func joinPartition(n *node, left, right *fragment) partition {
 // exchange ends the stage of a fragment by handing its rows over, and returns
 // the leaf of the next stage. The same exchange of the same node is built once.
 func (c *compiler) exchange(n *node, f *fragment, p partition, sortBy []string) (*fragment, error) {
-	memo := fmt.Sprintf("%v by %v of %s %v", p, sortBy, f.op.Kind, fieldNames(f.schema()))
+	return c.handOver(n, f, &exchangeSpec{Schema: f.op.Schema, Partition: p, Sort: sortBy})
+}
+
+// clustered is an exchange whose rows are brought together by keys instead of sorted.
+func (c *compiler) clustered(n *node, f *fragment, p partition, keys []string) (*fragment, error) {
+	return c.handOver(n, f, &exchangeSpec{Schema: f.op.Schema, Partition: p, Cluster: keys})
+}
+
+func (c *compiler) handOver(n *node, f *fragment, spec *exchangeSpec) (*fragment, error) {
+	p := spec.Partition
+	memo := fmt.Sprintf("%v by %v in %v of %s %v", p, spec.Sort, spec.Cluster, f.op.Kind, fieldNames(f.schema()))
 	ex, ok := n.exchanges[memo]
 	if !ok {
 		name := "exchange"
 		if len(p.Columns) > 0 {
 			name += " by " + strings.Join(p.Columns, ", ")
 		}
-		spec := &exchangeSpec{Schema: f.op.Schema, Partition: p, Sort: sortBy}
 		col := c.stage(name, f, &outputSpec{Exchange: spec})
 		ex = exchanged{id: spec.ID, col: col}
 		if n.exchanges == nil {
@@ -351,7 +362,7 @@ func (c *compiler) exchange(n *node, f *fragment, p partition, sortBy []string) 
 		}
 		n.exchanges[memo] = ex
 	}
-	leaf := &op{Kind: opLeaf, Source: ex.id, Sort: sortBy, Schema: f.op.Schema}
+	leaf := &op{Kind: opLeaf, Source: ex.id, Sort: spec.Sort, Clusters: spec.Cluster != nil, Schema: f.op.Schema}
 	return &fragment{op: leaf, exchanges: []exchanged{ex}, part: &p}, nil
 }
 
@@ -424,6 +435,8 @@ func describe(o *op) string {
 		return text + " → map " + o.Func[strings.LastIndexByte(o.Func, '/')+1:]
 	case opPartial, opFinal, opGroup:
 		return text + " → group by " + strings.Join(o.Group.Keys, ", ")
+	case opCoGroup:
+		return text + " → cogroup with " + o.Func[strings.LastIndexByte(o.Func, '/')+1:]
 	case opSort:
 		return text + " → sort by " + strings.Join(o.Sort, ", ")
 	}

@@ -60,6 +60,7 @@ const (
 	nodeGroup
 	nodeJoin
 	nodeMapGroups
+	nodeCoGroup
 )
 
 // node is a step of the logical plan.

@@ -33,6 +33,7 @@ type function struct {
 	ambiguous bool
 	batches   BatchFunc
 	maker     Maker
+	coMaker   CoMaker
 	rows      func(in stream.Stream, batchRows int) (stream.Stream, error)
 }
 

@@ -104,20 +104,25 @@ func (x *exchangeWriter) close(ctx context.Context) ([]message, error) {
 		}
 		x.task.run.counters.bytesStaged.Add(x.size)
 	}
-	has := make(map[int64]bool, len(x.out))
-	for _, m := range x.out {
+	return withEmpty(x.out, x.spec.ID, max(x.spec.Partition.N, 1))
+}
+
+// withEmpty adds a message to each partition that has none.
+func withEmpty(out []message, source string, parts int) ([]message, error) {
+	has := make(map[int64]bool, len(out))
+	for _, m := range out {
 		has[m.partition] = true
 	}
-	data, err := piece{Source: x.spec.ID}.encode()
+	data, err := piece{Source: source}.encode()
 	if err != nil {
 		return nil, err
 	}
-	for part := range int64(max(x.spec.Partition.N, 1)) {
+	for part := range int64(parts) {
 		if !has[part] {
-			x.out = append(x.out, message{part, data})
+			out = append(out, message{part, data})
 		}
 	}
-	return x.out, nil
+	return out, nil
 }
 
 func (x *exchangeWriter) abort() {

@@ -25,6 +25,8 @@ func (p piece) weight() int64 {
 	switch {
 	case p.Segment != nil:
 		return p.Segment.Length
+	case p.Extent != nil:
+		return p.Extent.Length()
 	case p.Split == nil:
 		return 0
 	case p.Split.Bytes > 0:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/sdk/dataset/internal/aggregate"
 	"github.com/millrace/millrace/sdk/dataset/internal/runs"
+	"github.com/millrace/millrace/sdk/dataset/internal/scatter"
 	"github.com/millrace/millrace/sdk/expr"
 )
 
@@ -42,6 +43,8 @@ type op struct {
 	Group  *groupSpec   `json:"group,omitempty"`
 	Sort   []string     `json:"sort,omitempty"`
 	Join   *joinSpec    `json:"join,omitempty"`
+	// Clusters says that a leaf's rows are in clusters.
+	Clusters bool `json:"clusters,omitempty"`
 }
 
 type opKind string
@@ -58,8 +61,9 @@ const (
 	opPartial opKind = "partial" // rows to states of groups
 	opFinal   opKind = "final"   // sorted states to groups
 	opGroup   opKind = "group"   // rows to groups, all rows of a group being in the task
-	// opMapGroups is MapGroups.
+	// opMapGroups is MapGroups, opCoGroup CoGroup.
 	opMapGroups opKind = "mapgroups"
+	opCoGroup   opKind = "cogroup"
 )
 
 type groupSpec struct {
@@ -117,19 +121,21 @@ type outputSpec struct {
 	Sink     *sinkSpec     `json:"sink,omitempty"`
 }
 
-// exchangeSpec is a hash-partitioned, sorted hand-over to the next stage.
+// exchangeSpec is a hash-partitioned hand-over to the next stage, of sorted rows or of clusters.
 type exchangeSpec struct {
 	ID        string     `json:"id"`
 	Schema    wireSchema `json:"schema"`
 	Partition partition  `json:"partition"`
 	Sort      []string   `json:"sort,omitempty"`
+	// Cluster are the keys by which rows are brought together instead of sorted.
+	Cluster []string `json:"cluster,omitempty"`
 }
 
 // partition says which rows are in which task. Two streams with equal
 // partitions, but for the columns' names, have equal keys in tasks of equal number.
 type partition struct {
 	// Kind is how the number is computed: "bucket" is Iceberg's bucket[N] of the
-	// only column, rows with null in 0; "hash" is of all columns.
+	// only column, rows with null in 0; "hash" is of all columns; "cluster" is a clustered exchange's own.
 	Kind    string   `json:"kind"`
 	Columns []string `json:"columns"`
 	N       int      `json:"n"`
@@ -173,15 +179,16 @@ type piece struct {
 	Split *Split `json:"split,omitempty"`
 	// Sorted is the order of the split's rows.
 	Sorted []string `json:"sorted,omitempty"`
-	// File and Segment are set for exchanged rows; By and Seq put segments in a stable order.
-	File    string        `json:"f,omitempty"`
-	Segment *runs.Segment `json:"g,omitempty"`
-	By      int64         `json:"b,omitempty"`
-	Seq     int           `json:"n,omitempty"`
+	// File and Segment are set for exchanged rows, File and Extent where they are in clusters; By and Seq put them in a stable order.
+	File    string          `json:"f,omitempty"`
+	Segment *runs.Segment   `json:"g,omitempty"`
+	Extent  *scatter.Extent `json:"e,omitempty"`
+	By      int64           `json:"b,omitempty"`
+	Seq     int             `json:"n,omitempty"`
 }
 
 // empty reports whether the piece only makes sure that its task runs.
-func (p piece) empty() bool { return p.Split == nil && p.Segment == nil }
+func (p piece) empty() bool { return p.Split == nil && p.Segment == nil && p.Extent == nil }
 
 func (p piece) encode() ([]byte, error) { return json.Marshal(p) }
 

@@ -67,6 +67,8 @@ func (t *task) do(ctx context.Context) (out []message, err error) {
 		return nil, fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
 	switch o := t.stage.Output; {
+	case o.Exchange != nil && o.Exchange.Cluster != nil:
+		out, err = t.cluster(ctx, rows, o.Exchange)
 	case o.Exchange != nil:
 		out, err = t.exchange(ctx, rows, o.Exchange)
 	case o.Write != nil:
@@ -113,6 +115,9 @@ func (t *task) build(ctx context.Context, o *op, want []string) (s stream.Stream
 		return s, o.Group.Keys, err
 	case opMapGroups:
 		s, err := t.groups(ctx, o)
+		return s, nil, err
+	case opCoGroup:
+		s, err := t.coGroup(ctx, o)
 		return s, nil, err
 	}
 	return t.rowByRow(ctx, o, want)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/sdk/dataset"
 	"github.com/millrace/millrace/sdk/dataset/datasettest"
+	"github.com/millrace/millrace/sdk/expr"
 	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/reconciliation"
 	"github.com/millrace/millrace/sdk/reconciliation/columnar"
@@ -56,8 +57,12 @@ func compare(t testing.TB, left, right []booking, rule reconciliation.Rule, opts
 		}
 		both := columnar.Both(s, side("left", left), side("right", right), 2, columnar.Partitions(parts))
 		out := columnar.Compare(s, both, rule)
+		totals := columnar.Compare(s, both, rule, columnar.WithPopulation(), columnar.AddUpMatches())
 		dataset.Write(s, lake, "outcomes", dataset.Select(s, out, "class", "key", "ref_left", "ref_right", "difference", "break_id"))
-		dataset.Write(s, lake, "population", columnar.Population(s, both))
+		held := dataset.Filter(s, totals, expr.Col("class").In(string(columnar.PopulationLeft), string(columnar.PopulationRight)))
+		held = dataset.Project(s, held, dataset.Column("class"), dataset.As("currency", expr.Coalesce(expr.Col("currency_left"), expr.Col("currency_right"))),
+			dataset.Column("count"), dataset.As("amount", expr.Coalesce(expr.Col("amount_left"), expr.Col("amount_right"))))
+		dataset.Write(s, lake, "population", dataset.GroupBy(s, held, "class", "currency").Sum("count", "items").Sum("amount", "total"))
 	}, opts)
 	if err != nil {
 		t.Fatal(err)

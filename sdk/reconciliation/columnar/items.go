@@ -27,21 +27,44 @@ const (
 	ColCurrency = "currency"
 	ColDate     = "date"
 	ColRef      = "ref"
-	ColRow      = "row"
 )
 
-// ItemSchema is the form of items with amounts of a scale: key text, amount decimal(38, scale),
-// currency text ("" for none), date (null for none), ref text and, where there are columns to show, row: text, their values as JSON.
-func ItemSchema(scale int32, rows bool) *arrow.Schema {
+// showPrefix is before the names of columns that breaks carry along.
+const showPrefix = "show."
+
+// schema is the form of items that are made of a source's rows: key text, amount decimal(38, scale),
+// currency text ("" for none), date (null for none), ref and the columns shown. The last ones have the types they have in
+// the source, and are turned into texts for breaks only; a ref of several columns, and what is nested, is text from here on.
+func (c Columns) schema(source *arrow.Schema) *arrow.Schema {
 	text := arrow.BinaryTypes.String
-	fields := []arrow.Field{
-		{Name: ColKey, Type: text}, {Name: ColAmount, Type: amountType(scale)}, {Name: ColCurrency, Type: text},
-		{Name: ColDate, Type: arrow.FixedWidthTypes.Date32, Nullable: true}, {Name: ColRef, Type: text},
+	carried := func(name, column string) arrow.Field {
+		f := arrow.Field{Name: name, Type: text, Nullable: true}
+		if in, ok := source.FieldsByName(column); ok && isFlat(in[0].Type) {
+			f.Type = in[0].Type
+		}
+		return f
 	}
-	if rows {
-		fields = append(fields, arrow.Field{Name: ColRow, Type: text, Nullable: true})
+	ref := arrow.Field{Name: ColRef, Type: text, Nullable: true}
+	if len(c.Ref) == 1 {
+		ref = carried(ColRef, c.Ref[0])
+	}
+	fields := []arrow.Field{
+		{Name: ColKey, Type: text}, {Name: ColAmount, Type: amountType(c.Scale)}, {Name: ColCurrency, Type: text},
+		{Name: ColDate, Type: arrow.FixedWidthTypes.Date32, Nullable: true}, ref,
+	}
+	for _, n := range c.Show {
+		fields = append(fields, carried(showPrefix+n, n))
 	}
 	return arrow.NewSchema(fields, nil)
+}
+
+// isFlat reports whether values of a type travel as they are.
+func isFlat(t arrow.DataType) bool {
+	if t.ID() == arrow.DICTIONARY {
+		return false
+	}
+	_, fixed := t.(arrow.FixedWidthDataType)
+	return fixed || t.ID() == arrow.STRING || t.ID() == arrow.BINARY
 }
 
 func amountType(scale int32) *arrow.Decimal128Type {
@@ -76,7 +99,14 @@ func Items(s beam.Scope, in dataset.Rows, c Columns) dataset.Dataset {
 	if err != nil { // texts and numbers always encode
 		cols = nil
 	}
-	return dataset.MapWith(s, in, makeItems, string(cols), dataset.OutputSchema(ItemSchema(c.Scale, len(c.Show) > 0)))
+	if g, ok := in.(dataset.Grouped); ok {
+		in = g.Dataset()
+	}
+	d, ok := in.(dataset.Dataset)
+	if !ok || d.Schema() == nil { // the dataset carries why
+		return dataset.MapWith(s, in, makeItems, string(cols))
+	}
+	return dataset.MapWith(s, in, makeItems, string(cols), dataset.OutputSchema(c.schema(d.Schema())))
 }
 
 // Check says, as a fault.Usage, what a schema lacks for items to be made of it.
@@ -140,7 +170,6 @@ func makeItems(config string) (dataset.BatchFunc, error) {
 	if err := json.Unmarshal([]byte(config), &m.Columns); err != nil {
 		return nil, fmt.Errorf("items: %w", err)
 	}
-	m.schema = ItemSchema(m.Scale, len(m.Show) > 0)
 	var err error
 	if m.zone, err = time.LoadLocation(m.Zone); err != nil {
 		return nil, fmt.Errorf("items: %w", err)
@@ -150,9 +179,8 @@ func makeItems(config string) (dataset.BatchFunc, error) {
 
 type itemMaker struct {
 	Columns
-	schema *arrow.Schema
-	zone   *time.Location
-	buf    []byte
+	zone *time.Location
+	buf  []byte
 }
 
 func (m *itemMaker) items(_ context.Context, b arrow.RecordBatch) (arrow.RecordBatch, error) {
@@ -161,7 +189,8 @@ func (m *itemMaker) items(_ context.Context, b arrow.RecordBatch) (arrow.RecordB
 	}
 	col := func(name string) arrow.Array { return b.Column(b.Schema().FieldIndices(name)[0]) }
 	n := int(b.NumRows())
-	out := make([]arrow.Array, m.schema.NumFields())
+	schema := m.schema(b.Schema())
+	out := make([]arrow.Array, schema.NumFields())
 	defer func() {
 		for _, a := range out {
 			if a != nil {
@@ -170,17 +199,40 @@ func (m *itemMaker) items(_ context.Context, b arrow.RecordBatch) (arrow.RecordB
 		}
 	}()
 	var err error
-	out[4] = m.joined(m.Ref, col, n)
+	if len(m.Ref) == 1 {
+		out[4] = m.carried(col(m.Ref[0]))
+	} else {
+		out[4] = m.joined(m.Ref, col, n)
+	}
 	if out[1], err = m.amounts(col(m.Amount), out[4]); err != nil {
 		return nil, err
 	}
 	out[0] = m.joined(m.Key, col, n)
 	out[2] = m.currencies(col, n)
 	out[3] = m.dates(col, n)
-	if len(m.Show) > 0 {
-		out[5] = m.rows(col, n)
+	for i, name := range m.Show {
+		out[5+i] = m.carried(col(name))
 	}
-	return array.NewRecordBatch(m.schema, out, int64(n)), nil
+	return array.NewRecordBatch(schema, out, int64(n)), nil
+}
+
+// carried is a column that goes along: as it is, or as texts.
+func (m *itemMaker) carried(c arrow.Array) arrow.Array {
+	if isFlat(c.DataType()) {
+		c.Retain()
+		return c
+	}
+	out := array.NewStringBuilder(memory.DefaultAllocator)
+	defer out.Release()
+	for row := range c.Len() {
+		if c.IsNull(row) {
+			out.AppendNull()
+			continue
+		}
+		m.buf = appendText(m.buf[:0], c, row, false)
+		out.BinaryBuilder.Append(m.buf)
+	}
+	return out.NewArray()
 }
 
 // joined are the texts of the columns, joined; the column itself where it is the only one, a text, and has no null.
@@ -313,30 +365,6 @@ func (m *itemMaker) dates(col func(string) arrow.Array, n int) arrow.Array {
 		return array.MakeArrayOfNull(memory.DefaultAllocator, arrow.FixedWidthTypes.Date32, n)
 	}
 	return daysOf(col(m.Date), m.zone)
-}
-
-// rows are the columns shown, as JSON objects of texts.
-func (m *itemMaker) rows(col func(string) arrow.Array, n int) arrow.Array {
-	out := array.NewStringBuilder(memory.DefaultAllocator)
-	defer out.Release()
-	for row := range n {
-		m.buf = append(m.buf[:0], '{')
-		for i, name := range m.Show {
-			if i > 0 {
-				m.buf = append(m.buf, ',')
-			}
-			m.buf = appendJSON(m.buf, name)
-			m.buf = append(m.buf, ':')
-			if c := col(name); c.IsNull(row) {
-				m.buf = append(m.buf, "null"...)
-			} else {
-				m.buf = appendJSON(m.buf, string(appendText(nil, c, row, false)))
-			}
-		}
-		m.buf = append(m.buf, '}')
-		out.BinaryBuilder.Append(m.buf)
-	}
-	return out.NewArray()
 }
 
 func appendJSON(dst []byte, text string) []byte {

@@ -103,7 +103,7 @@ func makeDayProof(config string) (dataset.BatchFunc, error) {
 				return nil, err
 			}
 		}
-		return p.out.batch(), nil
+		return p.out.b.NewRecordBatch(), nil
 	}, nil
 }
 
@@ -226,9 +226,9 @@ func (p *prover) addGap(proof reconciliation.Proof) {
 
 func (p *prover) outcome(class reconciliation.Class, d reconciliation.Day, left, right money.Decimal) {
 	key := d.Account + "|" + time.Unix(int64(d.Date)*24*60*60, 0).UTC().Format(time.DateOnly)
-	p.out.add(&comparison{rule: reconciliation.Rule{Name: p.rule}}, reconciliation.Break{Class: class,
+	p.out.add(p.rule, reconciliation.Break{Class: class,
 		Left:  &reconciliation.Item{Key: key, Amount: left, Date: d.Date, Ref: "opening + movements"},
-		Right: &reconciliation.Item{Key: key, Amount: right, Date: d.Date, Ref: "stated"}}, 0, 0)
+		Right: &reconciliation.Item{Key: key, Amount: right, Date: d.Date, Ref: "stated"}}, nil, nil)
 }
 
 func makeChainProof(config string) (dataset.BatchFunc, error) {
@@ -268,7 +268,7 @@ func makeChainProof(config string) (dataset.BatchFunc, error) {
 			}
 			prior = &closing
 		}
-		return p.out.batch(), nil
+		return p.out.b.NewRecordBatch(), nil
 	}, nil
 }
 
