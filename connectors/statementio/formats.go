@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/statement"
 	"github.com/millrace/millrace/sdk/statement/bai2"
+	"github.com/millrace/millrace/sdk/statement/camt"
 	"github.com/millrace/millrace/sdk/statement/mt940"
 	"github.com/millrace/millrace/sdk/statement/nacha"
 )
@@ -30,6 +31,7 @@ func plain[D statement.Decoder](open func(io.Reader, statement.Options) (D, erro
 // decoders of all formats.
 var decoders = map[statement.Format]opener{
 	statement.BAI2:  plain(bai2.NewDecoder),
+	statement.CAMT:  plain(camt.NewDecoder),
 	statement.MT940: plain(mt940.NewDecoder),
 	statement.NACHA: plain(nacha.NewDecoder),
 }

@@ -34,6 +34,7 @@ var decoders = map[string][]string{
 	"sdk/source/planner":            {"FuzzMarker", "FuzzPreviousCommit"},
 	"sdk/statement":                 {"FuzzAmountStyle", "FuzzParseDate"},
 	"sdk/statement/bai2":            {"FuzzDecoder"},
+	"sdk/statement/camt":            {"FuzzDecoder"},
 	"sdk/statement/mt940":           {"FuzzDecoder"},
 	"sdk/statement/nacha":           {"FuzzDecoder"},
 }

@@ -8,6 +8,7 @@ package text
 
 import (
 	"errors"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -59,4 +60,15 @@ func (c Charset) Append(dst, raw []byte) ([]byte, error) {
 		}
 	}
 	return dst, nil
+}
+
+// CharsetOf is the charset that a file says it has, by its name in any case.
+func CharsetOf(name string) (Charset, bool) {
+	switch strings.ToLower(name) {
+	case "utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be":
+		return Guess, true // senders who say UTF-8 and write Windows-1252 are common
+	case "iso-8859-1", "iso8859-1", "latin1", "latin-1", "windows-1252", "cp1252", "1252", "8859-1":
+		return Western, true
+	}
+	return Guess, false
 }
