@@ -25,6 +25,7 @@ var decoders = map[string][]string{
 	"sdk/dataset":                   {"FuzzDescriptors", "FuzzParseFailure"},
 	"sdk/dataset/internal/rowcodec": {"FuzzDecode"},
 	"sdk/dataset/internal/runs":     {"FuzzReadSegment"},
+	"sdk/dataset/internal/scatter":  {"FuzzCollect"},
 	"sdk/expr":                      {"FuzzParse", "FuzzUnmarshalJSON"},
 	"sdk/files":                     {"FuzzParseInt", "FuzzParseTime", "FuzzParseDecimal", "FuzzManifest", "FuzzLines"},
 	"sdk/money":                     {"FuzzParse", "FuzzInt128FromBytes", "FuzzAmount"},

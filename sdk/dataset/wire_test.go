@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/sdk/dataset/internal/aggregate"
 	"github.com/millrace/millrace/sdk/dataset/internal/runs"
+	"github.com/millrace/millrace/sdk/dataset/internal/scatter"
 	"github.com/millrace/millrace/sdk/expr"
 	"github.com/millrace/millrace/sdk/money"
 )
@@ -83,10 +84,14 @@ func TestWireForm(t *testing.T) {
 		planWire{Run: run, Scans: []*scanSpec{scan}, Pack: true, Seed: "bs1"},
 		taskWire{Run: run, Stage: &stage{ID: "s1", Name: "n", Root: root, Output: &outputSpec{
 			Exchange: &exchangeSpec{ID: "xs1", Schema: schema, Partition: partition{partBucket, []string{"a"}, 16}, Sort: []string{"a"}}}}},
+		taskWire{Run: run, Stage: &stage{ID: "s2", Name: "n", Root: &op{Kind: opCoGroup, Func: "bank.meet", Config: "c", Schema: schema,
+			Join: &joinSpec{Left: []string{"a"}, Right: []string{"a"}}, In: []*op{{Kind: opLeaf, Source: "xs5", Clusters: true, Schema: schema}, leaf}}, Output: &outputSpec{
+			Exchange: &exchangeSpec{ID: "xs2", Schema: schema, Partition: partition{partCluster, []string{"a"}, 16}, Cluster: []string{"a"}}}}},
 		commitWire{Run: run, Stage: "write marts.x", Write: write, Sink: &sinkSpec{Ref: scan.Ref, Schema: schema}},
 		fromWire{Run: run, Source: "bs1"},
 		piece{Source: "scan1", Split: &Split{Bucket: 3, Rows: 10, Bytes: 100, Data: []byte("split")}, Sorted: []string{"a"}},
 		piece{Source: "xs1", File: "f", Segment: &runs.Segment{Offset: 1, Length: 2, Rows: 3, Sum: 4}, By: 5, Seq: 6},
+		piece{Source: "xs2", File: "f", Extent: &scatter.Extent{Offset: 1, Chunks: []scatter.Chunk{{Length: 2, Rows: 3, Sum: 4}, {}}}, By: 5, Seq: 6},
 		written{Files: [][]byte{[]byte("file")}, Rows: 3},
 	}
 	var text strings.Builder
