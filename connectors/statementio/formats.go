@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/sdk/statement/camt"
 	"github.com/millrace/millrace/sdk/statement/mt940"
 	"github.com/millrace/millrace/sdk/statement/nacha"
+	"github.com/millrace/millrace/sdk/statement/ofx"
 )
 
 // opener makes a format's decoder.
@@ -34,6 +35,7 @@ var decoders = map[statement.Format]opener{
 	statement.CAMT:  plain(camt.NewDecoder),
 	statement.MT940: plain(mt940.NewDecoder),
 	statement.NACHA: plain(nacha.NewDecoder),
+	statement.OFX:   plain(ofx.NewDecoder),
 }
 
 func unknown(f statement.Format) error {

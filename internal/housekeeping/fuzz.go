@@ -38,6 +38,7 @@ var decoders = map[string][]string{
 	"sdk/statement/camt":            {"FuzzDecoder"},
 	"sdk/statement/mt940":           {"FuzzDecoder"},
 	"sdk/statement/nacha":           {"FuzzDecoder"},
+	"sdk/statement/ofx":             {"FuzzDecoder"},
 }
 
 // decoderExceptions are packages with a parser whose bytes never come from outside.

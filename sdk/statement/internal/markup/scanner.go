@@ -46,6 +46,7 @@ const (
 // Scanner reads tokens. It is used by one goroutine.
 type Scanner struct {
 	src    *text.Source
+	in     io.Reader // src, or what its bytes come through
 	sgml   bool
 	max    int // of a text or a tag
 	buf    []byte
@@ -67,8 +68,19 @@ type Scanner struct {
 }
 
 // New reads src: XML, or SGML. Texts and tags of more than max bytes are not well-formed.
-func New(src *text.Source, sgml bool, max int) *Scanner {
-	return &Scanner{src: src, sgml: sgml, max: max, line: 1, offset: src.Start()}
+func New(src *text.Source, sgml bool, max int) *Scanner { return NewFrom(src, src, sgml, max) }
+
+// NewFrom is New for bytes of src that come through another reader.
+func NewFrom(src *text.Source, in io.Reader, sgml bool, max int) *Scanner {
+	return &Scanner{src: src, in: in, sgml: sgml, max: max, line: 1, offset: src.Start()}
+}
+
+// Skip passes over n bytes, before the first token.
+func (s *Scanner) Skip(n int) {
+	for len(s.buf)-s.pos < n && s.more() {
+		continue
+	}
+	s.pass(min(n, len(s.buf)-s.pos))
 }
 
 // Line of the next byte.
@@ -110,7 +122,7 @@ func (s *Scanner) more() bool {
 		copy(grown, s.buf)
 		s.buf = grown
 	}
-	n, err := s.src.Read(s.buf[len(s.buf):cap(s.buf)])
+	n, err := s.in.Read(s.buf[len(s.buf):cap(s.buf)])
 	s.buf = s.buf[:len(s.buf)+n]
 	if err != nil {
 		s.eof = true

@@ -43,20 +43,19 @@ func (s *Scanner) tagEnd() (int, error) {
 		held := s.buf[s.pos:]
 		for ; i < len(held); i++ {
 			switch c := held[i]; {
+			case i > s.max:
+				return 0, s.fail("a text or a tag of more than %d bytes", s.max)
 			case quote != 0:
 				if c == quote {
 					quote = 0
 				}
-			case c == '>' && i <= s.max:
+			case c == '>':
 				return i, nil
 			case c == '<':
 				return 0, s.fail("a < within a tag")
 			case (c == '"' || c == '\'') && !s.sgml:
 				quote = c
 			}
-		}
-		if i > s.max {
-			return 0, s.fail("a text or a tag of more than %d bytes", s.max)
 		}
 		if !s.more() {
 			if s.err != nil {
