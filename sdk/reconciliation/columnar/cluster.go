@@ -26,7 +26,7 @@ type comparison struct {
 	items      [2][]reconciliation.Item
 	rows       [2]map[string]int32 // of one key's items, by ref; made where a break shows columns
 	row        [2][]byte
-	tallies    tallies
+	currencies currencies
 	out        outcomes
 }
 
@@ -36,9 +36,12 @@ func (c *comparison) cluster(_ context.Context, left, right arrow.RecordBatch) (
 			return nil, err
 		}
 	}
+	for side := range c.in {
+		c.in[side].codes = c.currencies.codes(c.in[side].currency, c.in[side].codes)
+	}
 	if c.population {
-		c.tallies.count(&c.in[Left], PopulationLeft, &c.out)
-		c.tallies.count(&c.in[Right], PopulationRight, &c.out)
+		c.currencies.count(&c.in[Left], PopulationLeft, &c.out)
+		c.currencies.count(&c.in[Right], PopulationRight, &c.out)
 	}
 	c.groups.build(&c.in[Left], &c.in[Right])
 	for g := range c.groups.all {
@@ -46,7 +49,8 @@ func (c *comparison) cluster(_ context.Context, left, right arrow.RecordBatch) (
 			return nil, err
 		}
 	}
-	c.tallies.end(&c.out)
+	c.currencies.flushAll(reconciliation.Matched, &c.out)
+	c.currencies.reset()
 	return c.out.b.NewRecordBatch(), nil
 }
 
@@ -55,7 +59,7 @@ func (c *comparison) settle(g *group) error {
 	l, r := g.head[Left], g.head[Right]
 	if l >= 0 && r >= 0 && c.groups.next[Left][l] < 0 && c.groups.next[Right][r] < 0 && c.matches(l, r) {
 		if c.addUp {
-			c.tallies.matched(c.in[Left].currency.Value(int(l)), int128Of(c.in[Left].amount, l), int128Of(c.in[Right].amount, r), &c.out)
+			c.currencies.matched(c.in[Left].codes[l], int128Of(c.in[Left].amount, l), int128Of(c.in[Right].amount, r), &c.out)
 			return nil
 		}
 	}
@@ -76,7 +80,7 @@ func (c *comparison) settle(g *group) error {
 func (c *comparison) emit(g *group, b reconciliation.Break) {
 	if b.Class == reconciliation.Matched {
 		if c.addUp {
-			c.tallies.matched(b.Left.Currency, b.Left.Amount.Coefficient(), b.Right.Amount.Coefficient(), &c.out)
+			c.currencies.matched(c.currencies.of([]byte(b.Left.Currency)), b.Left.Amount.Coefficient(), b.Right.Amount.Coefficient(), &c.out)
 		} else { // matches are many, and nobody reads their rows
 			c.out.add(c.rule.Name, b, nil, nil)
 		}
@@ -104,7 +108,7 @@ func (c *comparison) shown(g *group, side int, it *reconciliation.Item) []byte {
 // matches reports whether two rows of one key match for sure. False says nothing.
 func (c *comparison) matches(l, r int32) bool {
 	left, right := &c.in[Left], &c.in[Right]
-	if left.key.Value(int(l)) == "" || left.currency.Value(int(l)) != right.currency.Value(int(r)) {
+	if left.codes[l] != right.codes[r] || len(left.keys.at(l)) == 0 {
 		return false
 	}
 	if !c.near.holds(left.amount.Value(int(l)), right.amount.Value(int(r))) {
@@ -154,11 +158,12 @@ type inColumns struct {
 	amount        *array.Decimal128
 	date          *array.Date32
 	dates         []arrow.Date32
-	noDates       bool
 	someNull      bool // of dates
 	ref           arrow.Array
 	show          []shown
 	scale         int
+	keys          texts
+	codes         []int32 // numbers of currencies
 	buf           []byte
 }
 
@@ -178,6 +183,7 @@ func (in *inColumns) read(b arrow.RecordBatch) error {
 	if ok != [4]bool{true, true, true, true} || in.ref == nil {
 		return fmt.Errorf("the rows are no items: %s", b.Schema())
 	}
+	in.keys = texts{in.key.ValueOffsets(), in.key.ValueBytes()}
 	in.scale = int(in.amount.DataType().(*arrow.Decimal128Type).Scale)
 	in.someNull, in.dates = in.date.NullN() > 0, in.date.Date32Values()
 	in.show = in.show[:0]

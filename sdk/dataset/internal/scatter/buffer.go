@@ -1,7 +1,6 @@
 package scatter
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -160,17 +159,11 @@ func (b *Buffer) Flush(w io.Writer, offset int64) (extents []Extent, end int64, 
 	return extents, offset, nil
 }
 
-// encode makes the chunk of a cluster: how many nulls each column has, then each column's buffers.
+// encode makes the chunk of a cluster.
 func (b *Buffer) encode(n int) {
-	rows := int(b.spread.have[n])
 	b.chunk = b.chunk[:0]
-	for _, c := range b.cols {
-		b.chunk = binary.LittleEndian.AppendUint32(b.chunk, uint32(c.nullCount(n)))
-	}
-	b.chunk = padded(b.chunk)
 	for i, c := range b.cols {
-		nulls := int(binary.LittleEndian.Uint32(b.chunk[4*i:]))
-		b.chunk = c.encode(b.chunk, n, rows, nulls, b.schema.Field(i).Type.ID() == arrow.BOOL)
+		b.chunk = c.encode(b.chunk, n, int(b.spread.have[n]), b.schema.Field(i).Type.ID() == arrow.BOOL)
 	}
 }
 

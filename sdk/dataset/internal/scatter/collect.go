@@ -1,7 +1,6 @@
 package scatter
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -42,11 +41,11 @@ type view struct {
 	cols []viewed
 }
 
-// viewed is a column of a chunk.
+// viewed is a column of a chunk: as it lies there, or put together.
 type viewed struct {
-	nulls       int
+	header
 	valid, data []byte // valid is nil without nulls
-	offsets     []byte // of texts: one more than rows
+	offsets     []byte // of texts: one more than rows; nil where the form spares them
 }
 
 // Collect makes one batch of the chunks' rows, in their order.
@@ -108,21 +107,12 @@ func (c *Collector) decode(data []byte, rows int64) (view, error) {
 	damaged := func(what string) (view, error) {
 		return view{}, fmt.Errorf("read staged rows: %w: %s", ErrDamaged, what)
 	}
-	if rows < 1 || rows > math.MaxInt32 || rows/8 > int64(len(data)) {
+	if rows < 1 || rows > math.MaxInt32 {
 		return damaged("an impossible number of rows")
 	}
 	in := cutter{rest: data}
-	counts := in.cut(4 * len(v.cols))
-	if in.bad {
-		return damaged("cut in the counts of nulls")
-	}
 	for i := range v.cols {
-		nulls := int(binary.LittleEndian.Uint32(counts[4*i:]))
-		if nulls > v.rows {
-			return damaged("more nulls than rows")
-		}
-		v.cols[i] = c.decodeColumn(&in, c.schema.Field(i).Type, v.rows, nulls)
-		if in.bad {
+		if v.cols[i] = decodeColumn(&in, c.schema.Field(i).Type, v.rows); in.bad {
 			return damaged("a column is cut or out of order")
 		}
 	}
@@ -132,33 +122,62 @@ func (c *Collector) decode(data []byte, rows int64) (view, error) {
 	return v, nil
 }
 
-func (c *Collector) decodeColumn(in *cutter, t arrow.DataType, rows, nulls int) (v viewed) {
-	v.nulls = nulls
-	if nulls > 0 {
+func decodeColumn(in *cutter, t arrow.DataType, rows int) (v viewed) {
+	head := in.cut(headerBytes)
+	if in.bad {
+		return v
+	}
+	v.header = headerOf(head)
+	if v.nulls > 0 {
 		v.valid = in.cut((rows + 7) / 8)
 	}
-	switch t.ID() {
-	case arrow.BOOL:
+	w, _ := width(t)
+	switch {
+	case t.ID() == arrow.BOOL:
 		v.data = in.cut((rows + 7) / 8)
-	case arrow.STRING, arrow.BINARY:
+		in.bad = in.bad || v.form != 0
+	case isText(t):
+		v.text(in, rows)
+	default:
+		v.data = in.cut(rows * int(v.form&0xff))
+		fits := int(v.form) == w || narrowTo(1<<(8*v.form)-1, w) == int(v.form) && (w == 4 || w == 8 || w == 16)
+		in.bad = in.bad || !fits
+	}
+	in.bad = in.bad || int64(v.nulls) > int64(rows)
+	return v
+}
+
+// text cuts a column of texts.
+func (v *viewed) text(in *cutter, rows int) {
+	switch {
+	case v.form > formSame || v.number > math.MaxInt32:
+		in.bad = true
+	case v.form == formSame:
+		v.data = in.cut(int(v.number))
+	case v.form == formLength:
+		v.data = in.cut(int(v.number) * rows)
+	default:
 		if v.offsets = in.cut(4 * (rows + 1)); in.bad {
-			return v
+			return
 		}
 		last := uint32(0)
-		for i := 0; i < len(v.offsets); i += 4 {
-			next := binary.LittleEndian.Uint32(v.offsets[i:])
+		for i, next := range arrow.Uint32Traits.CastFromBytes(v.offsets) {
 			if next < last || i == 0 && next != 0 || next > math.MaxInt32 {
 				in.bad = true
-				return v
+				return
 			}
 			last = next
 		}
 		v.data = in.cut(int(last))
-	default:
-		w, _ := width(t)
-		v.data = in.cut(rows * w)
 	}
-	return v
+}
+
+// textBytes is the size of a view's texts.
+func (v *viewed) textBytes(rows int) int64 {
+	if v.form == formSame {
+		return int64(v.number) * int64(rows)
+	}
+	return int64(len(v.data))
 }
 
 // batch puts the views together.
@@ -171,10 +190,10 @@ func (c *Collector) batch(rows int) (arrow.RecordBatch, error) {
 			}
 		}
 	}()
-	c.room = c.room[:0]
-	if need := len(c.raw) + (16+rows/8)*len(cols)*3; len(c.views) > 1 && cap(c.room) < need {
-		c.room = make([]byte, 0, need)
+	if need := c.need(rows); cap(c.room) < need {
+		c.room = make([]byte, need+need/4)
 	}
+	c.room = c.room[:0]
 	for i := range cols {
 		t := c.schema.Field(i).Type
 		v, err := c.joined(i, t, rows)
@@ -189,17 +208,31 @@ func (c *Collector) batch(rows int) (arrow.RecordBatch, error) {
 		if v.offsets != nil {
 			buffers = []*memory.Buffer{valid, memory.NewBufferBytes(v.offsets), memory.NewBufferBytes(v.data)}
 		}
-		d := array.NewData(t, rows, buffers, nil, v.nulls, 0)
+		d := array.NewData(t, rows, buffers, nil, int(v.nulls), 0)
 		cols[i] = array.MakeFromData(d)
 		d.Release()
 	}
 	return array.NewRecordBatch(c.schema, cols, int64(rows)), nil
 }
 
+// need is how much room a batch takes.
+func (c *Collector) need(rows int) (n int) {
+	for i, f := range c.schema.Fields() {
+		w, _ := width(f.Type)
+		n += (w+4)*rows + rows/8 + 64
+		for k := range c.views {
+			if isText(f.Type) {
+				n += int(c.views[k].cols[i].textBytes(c.views[k].rows))
+			}
+		}
+	}
+	return n
+}
+
 // take is n bytes of room, aligned.
 func (c *Collector) take(n int) []byte {
 	at := (len(c.room) + 7) &^ 7
-	if at+n > cap(c.room) { // no room was made: there is nothing to put together, or it was estimated short
+	if at+n > cap(c.room) { // estimated short
 		return make([]byte, n)
 	}
 	c.room = c.room[:at+n]
@@ -207,47 +240,76 @@ func (c *Collector) take(n int) []byte {
 }
 
 // joined is one column of all views.
-func (c *Collector) joined(i int, t arrow.DataType, rows int) (viewed, error) {
-	switch len(c.views) {
-	case 0:
-		v := viewed{data: []byte{}}
-		if isText(t) {
-			v.offsets = make([]byte, 4)
-		}
-		return v, nil
-	case 1:
-		return c.views[0].cols[i], nil
-	}
-	var out viewed
-	size := 0
-	for _, v := range c.views {
-		out.nulls += v.cols[i].nulls
-		size += len(v.cols[i].data)
+func (c *Collector) joined(i int, t arrow.DataType, rows int) (out viewed, err error) {
+	size := int64(0)
+	for k := range c.views {
+		v := &c.views[k].cols[i]
+		out.nulls += v.nulls
+		size += v.textBytes(c.views[k].rows)
 	}
 	if out.nulls > 0 {
 		out.valid = c.joinBits(rows, func(v *view) []byte { return v.cols[i].valid })
 	}
-	if t.ID() == arrow.BOOL {
+	switch {
+	case t.ID() == arrow.BOOL:
 		out.data = c.joinBits(rows, func(v *view) []byte { return v.cols[i].data })
-		return out, nil
-	}
-	if isText(t) {
+	case isText(t):
 		if size > math.MaxInt32 {
 			return out, fmt.Errorf("more than 2 GiB of text in the rows of one cluster")
 		}
 		out.offsets = c.joinOffsets(i, rows)
-	}
-	out.data = c.take(size)[:0]
-	for _, v := range c.views {
-		out.data = append(out.data, v.cols[i].data...)
+		out.data = c.joinTexts(i, int(size))
+	default:
+		w, _ := width(t)
+		out.data = c.joinFixed(i, w, rows)
 	}
 	return out, nil
+}
+
+func (c *Collector) joinFixed(i, w, rows int) []byte {
+	if len(c.views) == 1 && int(c.views[0].cols[i].form) == w {
+		return c.views[0].cols[i].data
+	}
+	out := c.take(rows * w)
+	at := 0
+	for k := range c.views {
+		v := &c.views[k].cols[i]
+		to := out[at : at+c.views[k].rows*w]
+		if int(v.form) == w {
+			copy(to, v.data)
+		} else {
+			widen(to, v.data, w, int(v.form), int64(v.number))
+		}
+		at += len(to)
+	}
+	return out
+}
+
+func (c *Collector) joinTexts(i, size int) []byte {
+	if len(c.views) == 1 && c.views[0].cols[i].form != formSame {
+		return c.views[0].cols[i].data
+	}
+	out := c.take(size)[:0]
+	for k := range c.views {
+		v := &c.views[k].cols[i]
+		if v.form != formSame {
+			out = append(out, v.data...)
+			continue
+		}
+		for range c.views[k].rows {
+			out = append(out, v.data...)
+		}
+	}
+	return out
 }
 
 func isText(t arrow.DataType) bool { return t.ID() == arrow.STRING || t.ID() == arrow.BINARY }
 
 // joinBits puts bitmaps one after the other; one that is nil has all bits set.
 func (c *Collector) joinBits(rows int, of func(*view) []byte) []byte {
+	if len(c.views) == 1 {
+		return of(&c.views[0])
+	}
 	out := c.take((rows + 7) / 8)
 	clear(out)
 	at := 0
@@ -265,16 +327,25 @@ func (c *Collector) joinBits(rows int, of func(*view) []byte) []byte {
 }
 
 func (c *Collector) joinOffsets(i, rows int) []byte {
+	if len(c.views) == 1 && c.views[0].cols[i].form == formOffsets {
+		return c.views[0].cols[i].offsets
+	}
 	out := c.take(4 * (rows + 1))
 	to := arrow.Uint32Traits.CastFromBytes(out)
 	to[0] = 0
 	at, base := 1, uint32(0)
 	for k := range c.views {
 		v := &c.views[k]
-		ends := arrow.Uint32Traits.CastFromBytes(v.cols[i].offsets)[1:]
-		for _, end := range ends {
-			to[at] = base + end
-			at++
+		if col := &v.cols[i]; col.form == formOffsets {
+			for _, end := range arrow.Uint32Traits.CastFromBytes(col.offsets)[1:] {
+				to[at] = base + end
+				at++
+			}
+		} else {
+			for range v.rows {
+				to[at] = to[at-1] + uint32(col.number)
+				at++
+			}
 		}
 		base = to[at-1]
 	}

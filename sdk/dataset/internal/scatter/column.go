@@ -1,6 +1,7 @@
 package scatter
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -174,22 +175,62 @@ func (c *column) nullCount(i int) (n int) {
 	return n
 }
 
-// encode appends a cluster's values.
-func (c *column) encode(dst []byte, i, rows, nulls int, isBool bool) []byte {
-	if nulls > 0 {
+// encode appends a cluster's values, in the form that takes the least room.
+func (c *column) encode(dst []byte, i, rows int, isBool bool) []byte {
+	h, at := header{nulls: uint32(c.nullCount(i))}, len(dst)
+	dst = append(dst, make([]byte, headerBytes)...)
+	if h.nulls > 0 {
 		dst = bits(dst, rows, func(row int) bool { return !c.null[i][row] })
 	}
+	data := c.data[i]
 	switch {
 	case isBool:
-		return bits(dst, rows, func(row int) bool { return c.data[i][row] == 1 })
+		dst = bits(dst, rows, func(row int) bool { return data[row] == 1 })
 	case c.text:
-		dst = append(dst, 0, 0, 0, 0)
-		for _, end := range c.ends[i] {
-			dst = binary.LittleEndian.AppendUint32(dst, end)
+		h.form, h.number = c.textForm(i)
+		switch h.form {
+		case formOffsets:
+			dst = append(dst, 0, 0, 0, 0)
+			for _, end := range c.ends[i] {
+				dst = binary.LittleEndian.AppendUint32(dst, end)
+			}
+			dst = padded(dst)
+		case formSame:
+			data = data[:h.number]
 		}
-		dst = padded(dst)
+		dst = append(dst, data...)
+	default:
+		n, least := narrowest(data, c.w)
+		if h.form = uint32(n); n == c.w {
+			dst = append(dst, data...)
+			break
+		}
+		h.number = uint64(least)
+		dst = narrow(dst, data, c.w, n, least)
 	}
-	return padded(append(dst, c.data[i]...))
+	h.put(dst[at:])
+	return padded(dst)
+}
+
+// textForm is how a cluster's texts are best written.
+func (c *column) textForm(i int) (form uint32, length uint64) {
+	ends, data := c.ends[i], c.data[i]
+	if len(ends) == 0 {
+		return formOffsets, 0
+	}
+	n := ends[0]
+	for k, end := range ends {
+		if end != n*uint32(k+1) {
+			return formOffsets, 0
+		}
+	}
+	first := data[:n]
+	for at := n; at < uint32(len(data)); at += n {
+		if !bytes.Equal(data[at:at+n], first) {
+			return formLength, uint64(n)
+		}
+	}
+	return formSame, uint64(n)
 }
 
 func bits(dst []byte, rows int, at func(row int) bool) []byte {
