@@ -166,7 +166,7 @@ func Open(ctx context.Context, store storage.Store, split files.Split, opts Opti
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	want := parquetfile.ReaderOptions{Columns: opts.Columns, BatchRows: opts.BatchRows}
+	want := parquetfile.ReaderOptions{Columns: opts.Columns, BatchRows: opts.BatchRows, PrefetchBytes: prefetchBytes}
 	if opts.Schema != nil {
 		schema, err := files.Project(opts.Schema, opts.Columns)
 		if err != nil {
@@ -184,6 +184,9 @@ func Open(ctx context.Context, store storage.Store, split files.Split, opts Opti
 	}
 	return r, nil
 }
+
+// prefetchBytes bounds the stored bytes that are held of one file. Others' files may be a single large row group: those are read in pieces.
+const prefetchBytes = 32 << 20
 
 func openRows(ctx context.Context, object storage.Reader, split files.Split, want parquetfile.ReaderOptions) (*parquetfile.Reader, error) {
 	f, err := parquetfile.OpenFile(object, object.Size())

@@ -103,7 +103,7 @@ func grown(b []byte, n int) []byte {
 	if len(b)+n <= cap(b) {
 		return b[:len(b)+n]
 	}
-	out := make([]byte, len(b)+n, max(2*cap(b), len(b)+n))
+	out := make([]byte, len(b)+n, max(cap(b)+cap(b)/4, len(b)+n)) // every cluster keeps its room: little is left over
 	copy(out, b)
 	return out
 }
