@@ -112,8 +112,9 @@ func (st *step) build(s beam.Scope) error {
 	changes := beam.ParDo(s, &writeFn{Step: st.id}, elems)
 	all := beam.GroupByKey(s, beam.AddFixedKey(s, changes))
 	committed := beam.ParDo(s, &commitFn{Step: st.id}, all)
-	// Prism polls without a pause while a stage without output runs, so the stage that takes its time, the commit, has one.
-	beam.ParDo0(s, &committedFn{}, beam.GroupByKey(s, beam.AddFixedKey(s, committed)))
+	// Prism polls without a pause while a stage without output runs, so the stage that takes its time, the commit, has one, and
+	// it goes to a grouping, which prism does by itself: a last stage of ours would keep a core busy until it gets to run.
+	beam.GroupByKey(s, beam.AddFixedKey(s, committed))
 	return nil
 }
 
@@ -223,12 +224,6 @@ func (f *commitFn) ProcessElement(ctx context.Context, _ int, next func(*string)
 	return nil
 }
 
-// committedFn ends the pipeline.
-type committedFn struct{}
-
-// ProcessElement receives the id of the epoch that was committed.
-func (*committedFn) ProcessElement(int, func(*string) bool) {}
-
 func stepOf(id string) (*step, error) {
 	st, ok := steps.Load(id)
 	if !ok {
@@ -240,7 +235,6 @@ func stepOf(id string) (*step, error) {
 func init() {
 	register.DoFn3x1[context.Context, string, func(string), error](&writeFn{})
 	register.DoFn4x1[context.Context, int, func(*string) bool, func(string), error](&commitFn{})
-	register.DoFn2x0[int, func(*string) bool](&committedFn{})
 	register.Emitter1[string]()
 	register.Iter1[string]()
 	beam.RegisterType(reflect.TypeFor[tableTask]())
