@@ -117,6 +117,7 @@ func (s *Source) restart(ctx context.Context, from change.Position) error {
 		s.stop()
 		return err
 	}
+	s.prefetch = startPrefetch(s.consumer)
 	s.live.Store(s.plan)
 	return nil
 }

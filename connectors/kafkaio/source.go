@@ -26,6 +26,7 @@ type Source struct {
 	dials    dials
 	admin    *kgo.Client // metadata and offsets
 	consumer *kgo.Client // fetches for Plan; nil before the first
+	prefetch *prefetch   // polls the consumer
 	plan     *planner.Planner
 	live     atomic.Pointer[planner.Planner] // plan, for Read
 	follow   follower
@@ -147,9 +148,7 @@ func (s *Source) sample(ctx context.Context) error {
 
 // poll fetches what is there, waiting at most so long, and returns the number of records as planner.Fill wants it.
 func (s *Source) poll(ctx context.Context, wait time.Duration) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	fetches := s.consumer.PollRecords(ctx, maxPoll)
+	fetches := s.prefetch.next(ctx, wait)
 	var failed error
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if failed == nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
@@ -250,6 +249,10 @@ func (s *Source) Close() error {
 
 // stop gives up what Plan holds.
 func (s *Source) stop() {
+	if s.prefetch != nil {
+		s.prefetch.stop()
+		s.prefetch = nil
+	}
 	if s.consumer != nil {
 		s.consumer.Close()
 		s.consumer = nil
