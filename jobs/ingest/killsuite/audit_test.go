@@ -173,9 +173,7 @@ func (a *audit) advance(c catalog.CutInfo) error {
 	slices.SortFunc(events, func(x, y event) int { return x.seq - y.seq })
 	totals := map[string]*catalog.Totals{}
 	for _, e := range events {
-		// A transaction that is sent a second time while the first time is being planned may be taken with the second one.
-		late := e.date < c.BusinessDate && a.book.redelivered[e.tx]
-		if e.table != "" && e.date != c.BusinessDate && !late {
+		if e.table != "" && e.date != c.BusinessDate {
 			return fmt.Errorf("it is of the business date %s, but holds transaction %d of %s", c.BusinessDate, e.tx, e.date)
 		}
 		a.apply(e, totals)

@@ -29,13 +29,10 @@ type book struct {
 	txs    []int              // events of each transaction
 	seq    int
 	counts map[ledgergen.MessageKind]int
-	byID   map[string]int // transactions, by the id in their markers' keys
-	// redelivered are the transactions that the source sent a second time.
-	redelivered map[int]bool
 }
 
 func newBook() *book {
-	return &book{shards: map[string][]event{}, counts: map[ledgergen.MessageKind]int{}, byID: map[string]int{}, redelivered: map[int]bool{}}
+	return &book{shards: map[string][]event{}, counts: map[ledgergen.MessageKind]int{}}
 }
 
 // pending is a message whose place in the stream is not known yet.
@@ -53,12 +50,6 @@ func (b *book) next(tx ledgergen.Tx, messages []ledgergen.Message) []pending {
 		p := pending{Message: m}
 		b.counts[m.Kind]++
 		switch m.Kind {
-		case ledgergen.Begin:
-			b.byID[string(m.Key)] = len(b.txs) - 1
-		case ledgergen.Duplicate:
-			if tx, ok := b.byID[string(m.Key)]; ok {
-				b.redelivered[tx] = true
-			}
 		case ledgergen.Data:
 			p.event = b.data(tx, i)
 			i++

@@ -48,7 +48,8 @@
 // restored or replaced server) is followed, not dropped. Duplicates are left out of the cut's
 // ranges and counted. Keys are only compared where they follow the commit
 // order: an event whose [Key] is zero, or equal to the mark without a number of its own,
-// is never a duplicate by its key. Where a
+// is never a duplicate by its key. A duplicate of an event that is still in the window, and a marker after its transaction's END, belong
+// to no transaction: what came between the deliveries, such as the next date, can be cut apart from it. Where a
 // redelivery of a complete transaction arrives in parts (its duplicates in one window, its markers in the
 // next), the later parts wait for nothing; if the reader restarts in between, they wait up to 30 times Options.Grace.
 //

@@ -163,7 +163,12 @@ func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bo
 		id = t.open(e.Tx)
 	}
 	x := t.txs.at(id)
-	again = duplicate || e.Order > 0 && e.Order < maxOrder && x.seen.has(e.Order)
+	again = e.Order > 0 && e.Order < maxOrder && x.seen.has(e.Order)
+	if duplicate && again && t.opts.Markers {
+		x.again = true
+		return single, true // it is not waited for, so what lies between the deliveries need not be cut with it
+	}
+	again = duplicate || again
 	x.again = x.again || again
 	return id, again
 }
@@ -258,6 +263,10 @@ func (t *Tracker) joinMarker(s *shard, tx string) int32 {
 		return r.tx
 	}
 	if id, ok := t.ids.find(tx, &t.txs); ok {
+		if x := t.txs.at(id); x.end {
+			x.again = true
+			return single
+		}
 		return id
 	}
 	if _, straggles := t.stragglers[tx]; straggles {
