@@ -38,6 +38,7 @@ type hello struct {
 	Bytes  int64            `json:"bytes"`  // of keys and values
 	Count  int64            `json:"count"`  // change events
 	Marks  int64            `json:"marks"`  // BEGINs and ENDs
+	Truth  truth            `json:"truth"`  // of the table of changes
 }
 
 // startBroker starts one and waits until it says hello.

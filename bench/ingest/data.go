@@ -51,8 +51,12 @@ type truth struct {
 // writes them with decimal.handling.mode=string. It is deterministic.
 type events struct {
 	schema  string // of Kafka Connect, inline; "": none
+	changes bool   // every tenth event changes or deletes an entry that was made shortly before
+	recent  [20]entry
 	random  uint64
 	n       int64
+	id      int64 // of the last event's entry
+	deleted bool  // by the last event
 	balance int64
 	sum     struct{ amount, balance, bookedAt, lsn decimal128.Num }
 	truth   truth
@@ -85,21 +89,92 @@ const firstBooking = 1_764_000_000_000_000
 
 // event gives the next event, which is valid until the one after it.
 func (e *events) event() []byte {
-	r := e.next()
 	tx, at := e.n/2, firstBooking+e.n/2*1500
-	account, amount := 1_000_000+int64(r>>8)%50_000, int64(r>>24)%2_000_000-1_000_000
-	e.balance = (e.balance + amount + 7_777) % 1_000_000_000
-	currency, channel := currencies[r%4], channels[r>>3%5]
-	reference := fmt.Appendf(nil, "RF%018X", e.next()>>4)
-	day, lsn := at/86_400_000_000, 24_000_000+e.n*3
+	lsn := 24_000_000 + e.n*3
 	txID := strconv.AppendInt(nil, 700+tx, 10)
 	txID = strconv.AppendInt(append(txID, ':'), 24_000_000+tx*6, 10)
+	op, before, after := e.change(tx, at)
+	if e.deleted = after == nil; e.deleted {
+		e.id = before.id
+	} else {
+		e.id = after.id
+	}
 
 	b := e.buf[:0]
 	if e.schema != "" {
 		b = append(append(append(b, `{"schema":`...), e.schema...), `,"payload":`...)
 	}
-	b = number(append(b, `{"before":null,"after":{"entry_id":`...), e.n+1)
+	b = append(append(append(b, `{"before":`...), image(before)...), `,"after":`...)
+	b = append(b, image(after)...)
+	b = number(append(b, `,"source":{"version":"3.1.0.Final","connector":"postgresql","name":"bank","ts_ms":`...), at/1000)
+	b = number(append(b, `,"snapshot":"false","db":"core","sequence":"[\"`...), lsn-1)
+	b = number(append(b, `\",\"`...), lsn)
+	b = number(append(b, `\"]","ts_us":`...), at)
+	b = number(append(b, `,"schema":"ledger","table":"entries","txId":`...), 700+tx)
+	b = number(append(b, `,"lsn":`...), lsn)
+	b = append(append(b, `,"xmin":null},"transaction":{"id":"`...), txID...)
+	b = number(append(b, `","total_order":`...), e.n%2+1)
+	b = number(append(b, `,"data_collection_order":`...), e.n%2+1)
+	b = append(append(b, `},"op":"`...), op)
+	b = number(append(b, `","ts_ms":`...), at/1000+7)
+	b = append(b, '}')
+	if e.schema != "" {
+		b = append(b, '}')
+	}
+	e.buf = append(b, '\n')
+
+	e.n++
+	e.truth.TxBytes += int64(len(txID))
+	e.truth.Bytes += int64(len(e.buf))
+	e.sum.lsn = e.sum.lsn.Add(decimal128.FromI64(lsn))
+	return e.buf
+}
+
+// entry is one row of the table.
+type entry struct {
+	id, account, amount, balance, texts, memos, bookedAt, day int64
+	json                                                      []byte
+}
+
+// image is a row as an event has it, null where there is none.
+func image(r *entry) []byte {
+	if r == nil {
+		return []byte("null")
+	}
+	return r.json
+}
+
+// change makes the next event's row, and the one before it.
+func (e *events) change(tx, at int64) (op byte, before, after *entry) {
+	slot := &e.recent[e.n%20]
+	switch {
+	case e.changes && e.n%20 == 9:
+		old := &e.recent[(e.n-5)%20]
+		e.count(old, -1)
+		e.entry(slot, old.id, tx, at)
+		e.count(slot, 1)
+		return 'u', old, slot
+	case e.changes && e.n%20 == 19:
+		old := &e.recent[(e.n-11)%20]
+		e.count(old, -1)
+		return 'd', old, nil
+	}
+	e.entry(slot, e.n+1, tx, at)
+	e.count(slot, 1)
+	return 'c', nil, slot
+}
+
+// entry makes up a row.
+func (e *events) entry(into *entry, id, tx, at int64) {
+	r := e.next()
+	account, amount := 1_000_000+int64(r>>8)%50_000, int64(r>>24)%2_000_000-1_000_000
+	e.balance = (e.balance + amount + 7_777) % 1_000_000_000
+	currency, channel := currencies[r%4], channels[r>>3%5]
+	reference := fmt.Appendf(nil, "RF%018X", e.next()>>4)
+	day := at / 86_400_000_000
+	*into = entry{id: id, account: account, amount: amount, balance: e.balance, bookedAt: at, day: day,
+		texts: int64(len(currency) + len(channel) + len(reference)), json: into.json[:0]}
+	b := number(append(into.json, `{"entry_id":`...), id)
 	b = number(append(b, `,"transaction_id":`...), tx+1)
 	b = number(append(b, `,"account_id":`...), account)
 	b = cents(append(b, `,"amount":"`...), amount)
@@ -112,37 +187,22 @@ func (e *events) event() []byte {
 	} else {
 		memo := memos[r>>12%5]
 		b = append(append(append(b, `","memo":"`...), memo...), '"')
-		e.truth.Memos++
-		e.truth.Texts += int64(len(memo))
+		into.memos = 1
+		into.texts += int64(len(memo))
 	}
 	b = number(append(b, `,"booked_at":`...), at)
 	b = number(append(b, `,"value_date":`...), day)
-	b = number(append(b, `},"source":{"version":"3.1.0.Final","connector":"postgresql","name":"bank","ts_ms":`...), at/1000)
-	b = number(append(b, `,"snapshot":"false","db":"core","sequence":"[\"`...), lsn-1)
-	b = number(append(b, `\",\"`...), lsn)
-	b = number(append(b, `\"]","ts_us":`...), at)
-	b = number(append(b, `,"schema":"ledger","table":"entries","txId":`...), 700+tx)
-	b = number(append(b, `,"lsn":`...), lsn)
-	b = append(append(b, `,"xmin":null},"transaction":{"id":"`...), txID...)
-	b = number(append(b, `","total_order":`...), e.n%2+1)
-	b = number(append(b, `,"data_collection_order":`...), e.n%2+1)
-	b = number(append(b, `},"op":"c","ts_ms":`...), at/1000+7)
-	b = append(b, '}')
-	if e.schema != "" {
-		b = append(b, '}')
-	}
-	e.buf = append(b, '\n')
+	into.json = append(b, '}')
+}
 
-	e.n++
+// count adds a row to what the table must add up to, or with -1 takes it out.
+func (e *events) count(r *entry, sign int64) {
 	t := &e.truth
-	t.Rows, t.EntryIDs, t.Accounts = e.n, t.EntryIDs+e.n, t.Accounts+account
-	t.Texts += int64(len(currency) + len(channel) + len(reference))
-	t.ValueDate, t.TxBytes = t.ValueDate+day, t.TxBytes+int64(len(txID))
-	t.Bytes += int64(len(e.buf))
-	for s, v := range map[*decimal128.Num]int64{&e.sum.amount: amount, &e.sum.balance: e.balance, &e.sum.bookedAt: at, &e.sum.lsn: lsn} {
-		*s = s.Add(decimal128.FromI64(v))
+	t.Rows, t.EntryIDs, t.Accounts = t.Rows+sign, t.EntryIDs+sign*r.id, t.Accounts+sign*r.account
+	t.Texts, t.Memos, t.ValueDate = t.Texts+sign*r.texts, t.Memos+sign*r.memos, t.ValueDate+sign*r.day
+	for s, v := range map[*decimal128.Num]int64{&e.sum.amount: r.amount, &e.sum.balance: r.balance, &e.sum.bookedAt: r.bookedAt} {
+		*s = s.Add(decimal128.FromI64(sign * v))
 	}
-	return e.buf
 }
 
 func number(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }

@@ -20,7 +20,7 @@ type flags struct {
 }
 
 // tables are what can be measured.
-var tables = map[string]func(context.Context, flags) error{"files": filesTable, "stream": streamTable, "pace": paceTable}
+var tables = map[string]func(context.Context, flags) error{"files": filesTable, "changes": changesTable, "stream": streamTable, "pace": paceTable}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -32,7 +32,7 @@ func main() {
 		return
 	}
 	if len(os.Args) < 2 || tables[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "ingest: name a table: files, stream or pace")
+		fmt.Fprintln(os.Stderr, "ingest: name a table: files, changes, stream or pace")
 		os.Exit(2)
 	}
 	f, err := parse(os.Args[1], os.Args[2:])

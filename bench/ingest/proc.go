@@ -32,6 +32,7 @@ type work struct {
 	Accounts int    `json:"accounts,omitempty"`
 	Broker   string `json:"broker,omitempty"`
 	Profile  string `json:"profile,omitempty"`
+	Truth    truth  `json:"truth,omitzero"` // what a table of changes must add up to
 }
 
 // result is what it took.
@@ -87,10 +88,13 @@ func child(ctx context.Context) (err error) {
 	switch w.Do {
 	case "backlog":
 		return holdBacklog(ctx, w)
+	case "changes":
+		return holdChanges(ctx, w)
 	case "pulse":
 		return pulse(ctx, w)
 	}
-	do := map[string]func(context.Context, work) (result, error){"files": ingestFiles, "stream": ingestStream, "follow": followStream, "compare": compareStream}[w.Do]
+	do := map[string]func(context.Context, work) (result, error){"files": ingestFiles, "stream": ingestStream, "follow": followStream, "compare": compareStream,
+		"ingest changes": ingestChanges, "compare changes": compareChanges}[w.Do]
 	if do == nil {
 		return fmt.Errorf("no such work: %q", w.Do)
 	}
