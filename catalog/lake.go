@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -50,9 +52,20 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	return &Lake{cfg: cfg, files: files, backend: b, manifests: newManifestCache(files), meter: m, turn: make(chan struct{}, 1), buffers: parquetfile.NewBuffers(0)}, nil
 }
 
-// Close releases the connection to the catalog. The lake must not be used after it.
+// Close releases the connection to the catalog, and closes the stores that the lake opened if they are io.Closers:
+// idle connections to an object storage end. The lake must not be used after it. Closing it again does nothing more.
 func (l *Lake) Close() error {
-	if err := l.backend.close(); err != nil {
+	errs := []error{l.backend.close()}
+	l.files.mu.Lock()
+	defer l.files.mu.Unlock()
+	for _, root := range l.files.roots {
+		if c, ok := l.files.stores[root].(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	l.files.roots = nil
+	clear(l.files.stores)
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close lake: %w", err)
 	}
 	return nil
