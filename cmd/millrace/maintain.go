@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/internal/strictyaml"
+	"github.com/millrace/millrace/internal/telemetry"
 	"github.com/millrace/millrace/jobs/maintain"
 )
 
@@ -20,6 +23,7 @@ func maintainCommand() *cobra.Command {
 	var tables []string
 	var dryRun, full, asJSON bool
 	var every time.Duration
+	var addr string
 	c := &cobra.Command{
 		Use:   "maintain",
 		Short: "compact tables, forget old snapshots, delete what nothing refers to",
@@ -28,18 +32,15 @@ old snapshots (but not those of cuts' and business dates' tags), and delete old 
 refers to any more. Readers see the same rows before and after. It runs beside ingest, and
 loses neither's commits; kill it at any moment. With --every it goes on until SIGTERM.
 The settings are in the project file's section maintain.`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			o, distance, err := l.maintenance(c.Context(), c.ErrOrStderr())
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			o, distance, tel, err := l.maintenance(c, addr, every)
 			if err != nil {
 				return err
 			}
-			defer o.Lake.Close()
+			defer func() { err = errors.Join(err, o.Lake.Close(), tel.Close(context.WithoutCancel(c.Context()))) }()
 			o.DryRun, o.Compact.Full = dryRun, full
 			if len(tables) > 0 {
 				o.Tables = tables
-			}
-			if c.Flags().Changed("every") {
-				distance = every
 			}
 			asJSON = asJSON || !onTerminal(c.OutOrStdout())
 			if distance <= 0 || dryRun {
@@ -59,23 +60,45 @@ The settings are in the project file's section maintain.`,
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "tell what would be done, and change nothing")
 	c.Flags().BoolVar(&full, "full", false, "merge all small files, however few, and every file with a deleted row")
 	c.Flags().DurationVar(&every, "every", 0, "make a pass again so long after the last one's end, until SIGTERM; 0: one pass")
+	c.Flags().StringVar(&addr, "metrics-addr", "", "serve /metrics and /healthz on this host:port while it runs (the project file's metrics.addr is the ingest's)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, also on a terminal")
 	return c
 }
 
-// maintenance are the options of a lake's maintenance, with the lake open, and the distance between passes.
-func (l *lakeFlags) maintenance(ctx context.Context, errs io.Writer) (maintain.Options, time.Duration, error) {
-	if l.dir != "" {
-		log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-		lake, err := openDemoLake(ctx, l.dir, log)
-		return maintain.Options{Lake: lake, Logger: log}, 0, err
+// patience is how long a step of a table's maintenance may take before /healthz says that it stalls.
+const patience = time.Hour
+
+// maintenance are the options of a lake's maintenance, with the lake open, the distance between passes, and what shows them.
+// The caller closes the lake and then the telemetry.
+func (l *lakeFlags) maintenance(c *cobra.Command, addr string, every time.Duration) (o maintain.Options, distance time.Duration, tel *telemetry.Telemetry, err error) {
+	ctx, errs := c.Context(), c.ErrOrStderr()
+	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var f *project.File
+	if l.dir == "" {
+		if f, err = l.load(); err != nil {
+			return o, 0, nil, err
+		}
+		log, distance = logger(f, errs), f.Maintain.Every
 	}
-	f, err := l.load()
+	if c.Flags().Changed("every") {
+		distance = every
+	}
+	tel, err = telemetry.Start(ctx, telemetry.Options{Addr: addr, Stale: max(distance, 0) + patience, Logger: log})
 	if err != nil {
-		return maintain.Options{}, 0, err
+		return o, 0, nil, err
 	}
-	o, err := maintain.FromProject(ctx, f, logger(f, errs))
-	return o, f.Maintain.Every, err
+	if f == nil {
+		o.Logger = log
+		o.Lake, err = openDemoLake(ctx, l.dir, log)
+	} else {
+		f.Observe(tel.Meter())
+		o, err = maintain.FromProject(ctx, f, log)
+	}
+	if err != nil {
+		return o, 0, nil, errors.Join(err, tel.Close(context.WithoutCancel(ctx)))
+	}
+	o.Meter, o.Alive = tel.Meter(), tel.Beat
+	return o, distance, tel, nil
 }
 
 func printMaintenance(w io.Writer, rep maintain.Report, asJSON bool) error {

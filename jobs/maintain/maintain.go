@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/catalog/maintenance"
 	"github.com/millrace/millrace/sdk/fault"
@@ -30,6 +33,12 @@ type Options struct {
 	Clock  func() time.Time // nil: time.Now
 	// Progress, if set, is called after each step of each table, from the goroutine that runs.
 	Progress func(step string, t Table)
+	// Meter counts what passes do, once each has ended; nil: nothing is counted. docs/operations.md lists the names.
+	Meter metric.Meter
+	// Alive, if set, is called when a pass begins and after each step of each table: the process goes on.
+	Alive func()
+
+	meters *meters
 }
 
 // Report is what a pass did. With DryRun, what it would do.
@@ -74,6 +83,18 @@ func (o *Options) complete() error {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Meter == nil {
+		o.Meter = noop.NewMeterProvider().Meter("millrace")
+	}
+	if o.Alive == nil {
+		o.Alive = func() {}
+	}
+	if o.meters == nil {
+		var err error
+		if o.meters, err = newMeters(o.Meter); err != nil {
+			return fmt.Errorf("maintain: make metrics: %w", err)
+		}
+	}
 	o.Compact.Logger, o.Collect.Logger = o.Logger, o.Logger
 	o.Expire.Clock, o.Collect.Clock = o.Clock, o.Clock
 	o.Compact.DryRun, o.Expire.DryRun, o.Collect.DryRun = o.DryRun, o.DryRun, o.DryRun
@@ -86,8 +107,10 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	start := o.Clock()
+	o.Alive()
 	names, err := o.tables(ctx)
 	if err != nil {
+		o.meters.pass(ctx, Report{DryRun: o.DryRun, Seconds: o.Clock().Sub(start).Seconds()}, o.Clock(), err)
 		return Report{}, err
 	}
 	p := &pass{opts: &o, report: Report{DryRun: o.DryRun, Tables: make([]Table, len(names))}}
@@ -100,8 +123,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			break
 		}
 	}
-	p.report.Seconds = o.Clock().Sub(start).Seconds()
-	return p.report, errors.Join(p.errs...)
+	end := o.Clock()
+	p.report.Seconds = end.Sub(start).Seconds()
+	err = errors.Join(p.errs...)
+	o.meters.pass(ctx, p.report, end, err)
+	return p.report, err
 }
 
 // Follow makes a pass, then another each time that so long has passed since the last one's end, until ctx ends, which
@@ -109,6 +135,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 func Follow(ctx context.Context, o Options, every time.Duration, report func(Report, error) error) error {
 	if every <= 0 {
 		return fault.Usagef("maintain: the distance between passes must be positive")
+	}
+	if err := o.complete(); err != nil { // once: all passes count into the same instruments
+		return err
 	}
 	timer := time.NewTimer(every)
 	defer timer.Stop()
@@ -166,10 +195,12 @@ type pass struct {
 func (p *pass) failed(t *Table, err error) {
 	t.Error = err.Error()
 	p.errs = append(p.errs, err)
+	p.opts.Alive()
 	p.opts.Logger.Error("maintenance of a table failed", "table", t.Table, "reason", err)
 }
 
 func (p *pass) told(step string, t *Table) {
+	p.opts.Alive()
 	if p.opts.Progress != nil {
 		p.opts.Progress(step, *t)
 	}
