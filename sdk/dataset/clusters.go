@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -19,19 +20,11 @@ import (
 // cluster writes the task's rows as one staged file of extents, a few for each
 // partition: one each time the memory budget is reached.
 func (t *task) cluster(ctx context.Context, rows stream.Stream, ex *exchangeSpec) ([]message, error) {
-	var partOf func(arrow.RecordBatch, []int32) []int32
-	var err error
-	if ex.Partition.Kind != partCluster {
-		partOf, err = ex.Partition.partitioner(ex.Schema.Schema)
-	}
-	parts := max(ex.Partition.N, 1)
-	var buf *scatter.Buffer
-	if err == nil {
-		buf, err = scatter.NewBuffer(ex.Schema.Schema, ex.Cluster, parts, 0, partOf)
-	}
+	buf, err := t.run.clusterBuffer(ex)
 	if err != nil {
 		return nil, errors.Join(err, rows.Close())
 	}
+	defer t.run.keep(ex, buf)
 	x := &clusterWriter{task: t, spec: ex, name: t.id.String() + ".clusters"}
 	defer x.abort()
 	err = stream.Each(ctx, rows, func(b arrow.RecordBatch) error {
@@ -47,7 +40,45 @@ func (t *task) cluster(ctx context.Context, rows stream.Stream, ex *exchangeSpec
 	if err != nil {
 		return nil, err
 	}
-	return x.close(parts)
+	return x.close(max(ex.Partition.N, 1))
+}
+
+// spareBuffer is room that a task has left.
+type spareBuffer struct {
+	exchange string
+	buf      *scatter.Buffer
+}
+
+// clusterBuffer is an empty buffer for an exchange: one that a task has left, with its room, or a new one in place of
+// another exchange's, so that there are never more of them than tasks that work at once.
+func (r *Run) clusterBuffer(ex *exchangeSpec) (*scatter.Buffer, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := slices.IndexFunc(r.spare, func(s spareBuffer) bool { return s.exchange == ex.ID })
+	if at >= 0 {
+		buf := r.spare[at].buf
+		r.spare = slices.Delete(r.spare, at, at+1)
+		return buf, nil
+	}
+	r.spare = r.spare[min(1, len(r.spare)):]
+	var partOf func(arrow.RecordBatch, []int32) []int32
+	if ex.Partition.Kind != partCluster {
+		var err error
+		if partOf, err = ex.Partition.partitioner(ex.Schema.Schema); err != nil {
+			return nil, err
+		}
+	}
+	return scatter.NewBuffer(ex.Schema.Schema, ex.Cluster, max(ex.Partition.N, 1), 0, partOf)
+}
+
+// keep leaves a buffer to the exchange's next task.
+func (r *Run) keep(ex *exchangeSpec, buf *scatter.Buffer) {
+	buf.Reset()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.spare = append(r.spare, spareBuffer{ex.ID, buf})
+	}
 }
 
 // clusterWriter writes a staged file of extents.

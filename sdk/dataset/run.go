@@ -105,6 +105,7 @@ type Run struct {
 	closed  bool
 	failure error
 	area    staging
+	spare   []spareBuffer
 }
 
 func newRun(cfg runConfig, env Environment) *Run {
@@ -312,6 +313,9 @@ func (r *Run) Close(ctx context.Context) error {
 	r.closed = true
 	r.mu.Unlock()
 	r.tasks.Wait()
+	r.mu.Lock()
+	r.spare = nil
+	r.mu.Unlock()
 	process.mu.Lock()
 	delete(process.runs, r.config.ID)
 	process.closed = append(process.closed, r)

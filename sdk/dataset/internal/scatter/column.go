@@ -103,7 +103,7 @@ func grown(b []byte, n int) []byte {
 	if len(b)+n <= cap(b) {
 		return b[:len(b)+n]
 	}
-	out := make([]byte, len(b)+n, max(cap(b)+cap(b)/4, len(b)+n)) // every cluster keeps its room: little is left over
+	out := make([]byte, len(b)+n, max(cap(b)+cap(b)/2, len(b)+n))
 	copy(out, b)
 	return out
 }
@@ -136,16 +136,35 @@ func (c *column) addText(d arrow.ArrayData, s *spread) int {
 		if len(rows) == 0 {
 			continue
 		}
-		data, ends := c.data[i], c.ends[i]
-		before := len(data)
-		for _, row := range rows {
-			data = append(data, values[offsets[row]:offsets[row+1]]...)
-			ends = append(ends, uint32(len(data)))
-		}
-		added += len(data) - before
-		c.data[i], c.ends[i] = data, ends
+		before := len(c.data[i])
+		c.data[i], c.ends[i] = pickText(c.data[i], c.ends[i], values, offsets, rows)
+		added += len(c.data[i]) - before
 	}
 	return added
+}
+
+// short is up to which length texts are copied as a whole register, with what stands behind them.
+const short = 16
+
+// pickText appends the texts of rows.
+func pickText(data []byte, ends []uint32, values []byte, offsets []int32, rows []int32) ([]byte, []uint32) {
+	size := 0
+	for _, row := range rows {
+		size += int(offsets[row+1] - offsets[row])
+	}
+	at := len(data)
+	data = grown(data, size+short)
+	for _, row := range rows {
+		from, to := int(offsets[row]), int(offsets[row+1])
+		if to-from <= short && from+short <= len(values) {
+			*(*[short]byte)(data[at:]) = *(*[short]byte)(values[from:])
+		} else {
+			copy(data[at:], values[from:to])
+		}
+		at += to - from
+		ends = append(ends, uint32(at))
+	}
+	return data[:at], ends
 }
 
 // nulls notes which rows are null, from the first null of a cluster on.
