@@ -29,6 +29,7 @@ const (
 	SplittableFn Capability = "splittable-fn" // splittable DoFns that resume
 	State        Capability = "state"         // stateful DoFns
 	Distributed  Capability = "distributed"   // workers on several machines
+	Jobs         Capability = "jobs"          // readers and sinks of ingest, features and reconcile
 	Cancel       Capability = "cancel"        // a running job ends soon after it is cancelled, whatever its functions do
 )
 
@@ -49,6 +50,7 @@ var capabilities = map[Runner]map[Capability]Support{
 		SplittableFn: {false, "bounded ones run; resuming ones spin a core while idle"},
 		State:        {true, "within a bounded pipeline"},
 		Distributed:  {false, "one process"},
+		Jobs:         {true, ""},
 		Cancel:       {false, "tasks of datasets stop; a DoFn that ignores its context is waited for"},
 	},
 	Flink: {
@@ -59,6 +61,7 @@ var capabilities = map[Runner]map[Capability]Support{
 		SplittableFn: {true, "resume times are whole seconds"},
 		State:        {true, ""},
 		Distributed:  {true, "with Process or External workers"},
+		Jobs:         {false, "they find their sources and sinks in the process that submits them: write such a pipeline with datasets"},
 		Cancel:       {true, ""},
 	},
 	Spark: {
@@ -69,6 +72,7 @@ var capabilities = map[Runner]map[Capability]Support{
 		SplittableFn: {false, "bounded ones run"},
 		State:        {true, "within a bounded pipeline"},
 		Distributed:  {true, "with Process or External workers"},
+		Jobs:         {false, "they find their sources and sinks in the process that submits them: write such a pipeline with datasets"},
 		Cancel:       {true, ""},
 	},
 }

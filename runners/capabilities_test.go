@@ -10,7 +10,7 @@ import (
 
 func TestCapabilityTable(t *testing.T) {
 	t.Parallel()
-	all := []runners.Capability{runners.Bounded, runners.Datasets, runners.Counters, runners.Unbounded, runners.SplittableFn, runners.State, runners.Distributed, runners.Cancel}
+	all := []runners.Capability{runners.Bounded, runners.Datasets, runners.Counters, runners.Unbounded, runners.SplittableFn, runners.State, runners.Distributed, runners.Jobs, runners.Cancel}
 	for _, r := range runners.Runners() {
 		have := runners.Capabilities(r)
 		if len(have) != len(all) {

@@ -203,14 +203,16 @@ func (w *resnapshot) replace(ctx context.Context) error {
 			}
 		}
 		if t.History {
-			c, err := w.events(ctx, w.o.Namespace+"."+t.Name+"_changes", w.staged(t.Name+"_changes"))
+			log := t.spec(w.o.Namespace)
+			log.Name += "_changes"
+			c, err := w.events(ctx, log, w.staged(t.Name+"_changes"))
 			if err := add(c, err); err != nil {
 				return err
 			}
 			w.report.Log[t.Name] = c.Totals.Rows
 		}
 	}
-	dead := changelog.DeadLetterSpec(w.o.Namespace).Name
+	dead := changelog.DeadLetterSpec(w.o.Namespace)
 	if err := add(w.events(ctx, dead, changelog.DeadLetterSpec(StagingNamespace(w.o.Namespace)).Name)); err != nil {
 		return err
 	}
@@ -257,17 +259,15 @@ func (w *resnapshot) lastCommit(ctx context.Context) (time.Time, error) {
 
 // mirror writes a table's new state.
 func (w *resnapshot) mirror(ctx context.Context, t Table) (catalog.TableChange, error) {
-	c, err := w.rewrite(ctx, t.spec(w.o.Namespace).Name, w.staged(t.Name), func(arrow.RecordBatch) []rows { return nil })
-	c.ReplaceAll, c.Totals.Inserts = true, c.Totals.Rows
+	c, err := w.rewrite(ctx, t.spec(w.o.Namespace), w.staged(t.Name), func(arrow.RecordBatch) []rows { return nil })
+	c.ReplaceAll, c.Totals.Inserts, c.Totals.Updates, c.Totals.Deletes = true, c.Totals.Rows, 0, 0
 	w.report.Rows[t.Name] = c.Totals.Rows
 	return c, err
 }
 
-// events writes the events of a log that the lake's does not have.
-func (w *resnapshot) events(ctx context.Context, table, staged string) (catalog.TableChange, error) {
-	c, err := w.rewrite(ctx, table, staged, func(rec arrow.RecordBatch) []rows { return w.fresh(rec) })
-	c.Totals.Inserts = c.Totals.Rows // of the log: each event is a row of it
-	return c, err
+// events writes the events of a log that the lake's does not have. Its totals count events by kind, as those of an epoch do.
+func (w *resnapshot) events(ctx context.Context, table catalog.TableSpec, staged string) (catalog.TableChange, error) {
+	return w.rewrite(ctx, table, staged, func(rec arrow.RecordBatch) []rows { return w.fresh(rec) })
 }
 
 // rows are the rows [from, to) of a batch.
@@ -320,7 +320,8 @@ func column[T arrow.Array](rec arrow.RecordBatch, name string) (T, bool) {
 }
 
 // rewrite copies a staged table's rows into files of a table: those that choose picks, all where it returns nil.
-func (w *resnapshot) rewrite(ctx context.Context, table, staged string, choose func(arrow.RecordBatch) []rows) (catalog.TableChange, error) {
+func (w *resnapshot) rewrite(ctx context.Context, spec catalog.TableSpec, staged string, choose func(arrow.RecordBatch) []rows) (catalog.TableChange, error) {
+	table := spec.Name
 	c := catalog.TableChange{Table: table}
 	from, err := w.cut.Table(staged)
 	if err != nil {
@@ -331,6 +332,11 @@ func (w *resnapshot) rewrite(ctx context.Context, table, staged string, choose f
 		return c, fmt.Errorf("resnapshot: table %s: %w", staged, err)
 	}
 	c.Schema = bare(schema)
+	controls, err := changelog.Controls(values(c.Schema), spec.Properties)
+	if err != nil {
+		return c, fmt.Errorf("resnapshot: table %s: %w", table, err)
+	}
+	sums := changelog.NewControl(controls)
 	out, err := newWriter(ctx, w.o.Lake, catalog.TableSpec{Name: table}, c.Schema, w.epoch(), newStep(w.o, nil, source.Epoch{}, 1).nonce)
 	if err != nil {
 		return c, fmt.Errorf("resnapshot: write %s: %w", table, err)
@@ -344,11 +350,14 @@ func (w *resnapshot) rewrite(ctx context.Context, table, staged string, choose f
 		for _, p := range pieces {
 			part := rec.NewSlice(p.from, p.to)
 			err := out.Write(ctx, part)
+			if err == nil {
+				sums.Add(part)
+				count(&c.Totals, part)
+			}
 			part.Release()
 			if err != nil {
 				return err
 			}
-			c.Totals.Rows += p.to - p.from
 		}
 		return nil
 	})
@@ -358,7 +367,44 @@ func (w *resnapshot) rewrite(ctx context.Context, table, staged string, choose f
 	if c.Add, err = out.Close(ctx); err != nil {
 		return c, fmt.Errorf("resnapshot: write %s: %w", table, err)
 	}
+	if c.Totals.Control, err = sums.Totals(); err != nil {
+		return c, fmt.Errorf("resnapshot: table %s: %w", table, err)
+	}
 	return c, nil
+}
+
+// count adds rows to totals: of a log by what they do, else, as of dead letters, as inserts.
+func count(t *catalog.Totals, rec arrow.RecordBatch) {
+	t.Rows += rec.NumRows()
+	ops, ok := column[*array.String](rec, changelog.ColOp)
+	if !ok {
+		t.Inserts += rec.NumRows()
+		return
+	}
+	for i := range ops.Len() {
+		switch change.Op(ops.Value(i)[0]) {
+		case change.Create, change.Read:
+			t.Inserts++
+		case change.Update:
+			t.Updates++
+		case change.Delete:
+			t.Deletes++
+		}
+	}
+}
+
+// values is the schema of a log's value columns, each of which has one for the row before; of another table all columns.
+func values(s *arrow.Schema) *arrow.Schema {
+	var out []arrow.Field
+	for _, f := range s.Fields() {
+		if s.HasField(changelog.BeforePrefix + f.Name) {
+			out = append(out, f)
+		}
+	}
+	if len(out) == 0 {
+		return s
+	}
+	return arrow.NewSchema(out, nil)
 }
 
 // bare is a schema without the ids of another table's columns.

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/jobs/ingest"
 	"github.com/millrace/millrace/jobs/ingest/ingesttest"
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/source"
 )
 
@@ -99,6 +100,7 @@ func TestResnapshot(t *testing.T) {
 	if err != nil || entries.Summary()[ingest.SummaryResnapshot] == "" {
 		t.Errorf("the snapshot says nothing of the gap: %v %v", entries.Summary(), err)
 	}
+	checkControls(t, lake, b)
 	names, err := lake.Tables(t.Context())
 	if err != nil || strings.Contains(strings.Join(names, " "), "_resnapshot") {
 		t.Errorf("staged tables are left: %v %v", names, err)
@@ -108,6 +110,40 @@ func TestResnapshot(t *testing.T) {
 		t.Fatalf("going on: %+v %v", rep, err)
 	}
 	b.CheckMirrors(b.Lake())
+}
+
+// checkControls holds the control totals of the last commit against the source's balances.
+func checkControls(t *testing.T, lake *catalog.Lake, b *ingesttest.Bank) {
+	t.Helper()
+	cuts, err := lake.Cuts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{}
+	for _, row := range b.Truth.Tables[ledgergen.Accounts] {
+		a := row.(*ledgergen.Account)
+		want["balance[currency="+a.Currency+"]"] += a.Balance
+	}
+	last := cuts[len(cuts)-1].Tables
+	have := last["ledger.accounts"].Totals.Control
+	for name, sum := range want {
+		balances, err := money.New(sum, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := have[name]; !ok || d.String() != balances.String() {
+			t.Errorf("control total %s of the mirror is %v, the source's balances are %s", name, d, balances)
+		}
+	}
+	log := last["ledger.accounts_changes"].Totals
+	if len(want) == 0 || len(log.Control) == 0 || log.Inserts+log.Updates+log.Deletes != log.Rows {
+		t.Errorf("the log's totals: %+v", log)
+	}
+	for name := range log.Control {
+		if strings.HasPrefix(name, "_") {
+			t.Errorf("the log has a control total of the rows before: %s", name)
+		}
+	}
 }
 
 func logRows(t *testing.T, lake *catalog.Lake) int64 {
