@@ -28,7 +28,7 @@ var format = fileset.Format[Options]{
 }
 
 // NewSource names the files that glob matches. opts.OnReject and opts.OnStatement do not travel to workers: say in rejects where
-// malformed records go, and call Inspect for the statements.
+// malformed records go, and read the statements and their checks with Open.
 func NewSource(ctx context.Context, store storage.Store, glob string, opts Options, rejects fileset.Rejects) (*Source, error) {
 	return fileset.NewSource(ctx, format, store, glob, opts, rejects)
 }

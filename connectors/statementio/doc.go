@@ -1,13 +1,13 @@
 // Package statementio reads bank statements and payment files as record batches of one schema, whatever their format.
 //
 // Nouns. An entry is a row; its columns are those of [Schema]. The formats are those of package statement: camt, mt940,
-// bai2, nacha, ofx and fixedwidth. A [Report] is what else a file says: its statements with their balances, and the checks
+// bai2, nacha and ofx. A [Report] is what else a file says: its statements with their balances, and the checks
 // of everything that the file states about itself.
 //
 // # Detection
 //
 // The format is told by the first bytes of each file ([Detect]), so that one pattern may match files of several formats; Options.Format
-// overrides it. Files of fixed width have no mark of their own: they need Options.Layout.
+// overrides it.
 //
 // # Malformed files
 //

@@ -5,7 +5,7 @@
 // period, or a batch of payments, with balances and totals of its own. A [Balance] is what the bank says that an
 // account held. An [Entry] is one booking, or one transaction of a booking that the bank made for a batch. A
 // [Quarantine] is a record that cannot be an entry. A [Check] compares a total that the file states with what its
-// records add up to. A [Decoder] reads a file; the sub-packages camt, mt940, bai2, nacha, ofx and fixedwidth have one each.
+// records add up to. A [Decoder] reads a file; the sub-packages camt, mt940, bai2, nacha and ofx have one each.
 //
 // # Signs
 //

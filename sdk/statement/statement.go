@@ -7,12 +7,11 @@ type Format string
 
 // The formats.
 const (
-	CAMT       Format = "camt"       // ISO 20022 camt.052, camt.053, camt.054
-	MT940      Format = "mt940"      // SWIFT MT940 and MT942
-	BAI2       Format = "bai2"       // BAI2 cash management balance reporting
-	NACHA      Format = "nacha"      // ACH files of the Nacha rules
-	OFX        Format = "ofx"        // Open Financial Exchange 1.x (SGML) and 2.x (XML)
-	FixedWidth Format = "fixedwidth" // fields at fixed places, by a layout
+	CAMT  Format = "camt"  // ISO 20022 camt.052, camt.053, camt.054
+	MT940 Format = "mt940" // SWIFT MT940 and MT942
+	BAI2  Format = "bai2"  // BAI2 cash management balance reporting
+	NACHA Format = "nacha" // ACH files of the Nacha rules
+	OFX   Format = "ofx"   // Open Financial Exchange 1.x (SGML) and 2.x (XML)
 )
 
 // Mark is how an entry stands against its account.

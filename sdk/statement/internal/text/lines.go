@@ -61,7 +61,7 @@ func (l *Lines) Next() (Line, error) {
 		switch {
 		case l.err != nil && !errors.Is(l.err, io.EOF):
 			return line, l.err
-		case l.err != nil && len(held) == 0:
+		case l.err != nil && len(held) == 0 && !line.Long:
 			return line, io.EOF
 		case l.err != nil:
 			return l.take(line, len(held), len(held))
