@@ -11,8 +11,8 @@
 // pipeline is built. A stage is the operators between two exchanges: they run
 // together in one DoFn. A task is one stage over one partition: some splits of a
 // scan, or what earlier tasks handed over. An exchange cuts a stage: tasks write
-// their rows hash-partitioned and sorted as files below the run's staging URL, and the next
-// stage's tasks merge them as streams. [Tables], [Reader] and [Sink] are the drivers of what
+// their rows hash-partitioned as files below the run's staging URL, sorted, and the next
+// stage's tasks merge them as streams; for [CoGroup] in clusters of a hash instead, unsorted. [Tables], [Reader] and [Sink] are the drivers of what
 // is read and written. A [Run] is one execution; runners make it with [Prepare].
 //
 // Invariants:
