@@ -21,8 +21,9 @@ import (
 func init() {
 	register.DoFn3x1[context.Context, []byte, func(int64, []byte), error](&planFn{})
 	register.DoFn4x1[context.Context, int64, func(*[]byte) bool, func(int64, []byte), error](&taskFn{})
-	register.DoFn3x1[context.Context, int64, func(*[]byte) bool, error](&commitFn{})
+	register.DoFn4x1[context.Context, int64, func(*[]byte) bool, func(int64), error](&commitFn{})
 	register.DoFn2x1[context.Context, []byte, error](&mistakeFn{})
+	register.Emitter1[int64]()
 	register.Emitter2[int64, []byte]()
 	register.Iter1[[]byte]()
 }
@@ -274,13 +275,14 @@ func (f *commitFn) handles() map[handleKey]any {
 	return map[handleKey]any{h.key: h.value}
 }
 
-// ProcessElement commits the files of all tasks.
-func (f *commitFn) ProcessElement(ctx context.Context, _ int64, reports func(*[]byte) bool) error {
-	run := joinRun(f.wire.Run)
-	if err := f.commit(ctx, run, drain(reports)); err != nil {
+// ProcessElement commits the files of all tasks, and emits how many tasks there were.
+func (f *commitFn) ProcessElement(ctx context.Context, _ int64, reports func(*[]byte) bool, emit func(int64)) error {
+	run, all := joinRun(f.wire.Run), drain(reports)
+	if err := f.commit(ctx, run, all); err != nil {
 		run.fail(err)
 		return frame(err)
 	}
+	emit(int64(len(all)))
 	return nil
 }
 

@@ -76,8 +76,15 @@ func write(s beam.Scope, lk Lake, table string, n *node, opts []WriteOption) err
 	}
 	col := c.stage("write", f, &outputSpec{Write: w})
 	commit := &commitFn{commitWire{Run: RunOptions{}.config(), Stage: "write " + table, Write: w}}
-	beam.ParDo0(s.Scope("commit"), commit, beam.GroupByKey(s, col))
+	commitLast(s, commit, col)
 	return nil
+}
+
+// commitLast ends a pipeline with a commit. Prism keeps a core busy while a stage without output runs, so the commit has one, which
+// goes to a grouping: that needs no worker.
+func commitLast(s beam.Scope, commit *commitFn, reports beam.PCollection) {
+	s = s.Scope("commit")
+	beam.GroupByKey(s, beam.AddFixedKey(s, beam.ParDo(s, commit, beam.GroupByKey(s, reports))))
 }
 
 // settle completes the layout: an existing table keeps its own.
@@ -163,5 +170,5 @@ func WriteTo(s beam.Scope, sink Sink, in Rows) {
 	spec := &sinkSpec{Ref: ref, Schema: f.op.Schema, live: handle{handleKey{"sink", ref}, sink}}
 	col := c.stage("write", f, &outputSpec{Sink: spec})
 	commit := &commitFn{commitWire{Run: RunOptions{}.config(), Stage: "write to " + ref.Kind, Sink: spec}}
-	beam.ParDo0(s.Scope("commit"), commit, beam.GroupByKey(s, col))
+	commitLast(s, commit, col)
 }
