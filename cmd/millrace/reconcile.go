@@ -30,6 +30,8 @@ type reconcileFlags struct {
 	cut, quarantine      int64
 	rows, dry            bool
 	only                 []string
+	rules                string
+	sides                []string
 }
 
 func reconcileCommand() *cobra.Command {
@@ -45,12 +47,23 @@ func reconcileCommand() *cobra.Command {
   source     the change stream, read again, against the tables that were ingested from it:
              events, control totals and, with --rows, every row
 
+Or compare two or more sides by a rule file, which says where they are and what matches
+(docs/guides/reconciliation.md); a lake is needed only where a side is one of its tables. With --out
+a report for people, report.html, is written too.
+
 A run and its breaks are recorded in the lake in one step. The same night run twice is one run: it
 is known by what it compares. With --out, breaks.csv, matches.parquet and summary.json are written.
 
   millrace reconcile --statement cards-2026-11-23.csv --as-of 2026-11-23 --out night
-  millrace reconcile --only source --rows`,
+  millrace reconcile --only source --rows
+  millrace reconcile --rules cards.yaml --side bank=cards-2026-11-23.csv --as-of 2026-11-23 --out night`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if x.rules != "" {
+				return x.byRules(c)
+			}
+			if len(x.sides) > 0 {
+				return fault.Usagef("--side names a side of a rule file: give --rules")
+			}
 			o, done, err := x.options(c.Context(), c.ErrOrStderr())
 			if err != nil {
 				return err
@@ -77,6 +90,8 @@ is known by what it compares. With --out, breaks.csv, matches.parquet and summar
 	f.Int64Var(&x.quarantine, "quarantine", -1, "most records of the statement that may be set aside because they cannot be read (default as the project file says)")
 	f.Lookup("quarantine").DefValue = "0" // the text says the default
 	f.BoolVar(&x.dry, "dry-run", false, "record nothing in the lake")
+	f.StringVar(&x.rules, "rules", "", "a rule file: compare its sides, instead of the project file's checks")
+	f.StringArrayVar(&x.sides, "side", nil, "where a side of the rule file is, as NAME=PATH (repeatable)")
 	return c
 }
 

@@ -142,20 +142,29 @@ func pick(schema *arrow.Schema, names []string) (*arrow.Schema, error) {
 
 // describe lists the statement's files with their checksums.
 func (f *statementFile) describe(ctx context.Context) ([]File, error) {
-	found, err := files.Match(ctx, f.store, f.glob)
+	out, err := describeFiles(ctx, f.store, f.glob)
 	if err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
 	}
+	return out, nil
+}
+
+// describeFiles lists files with their checksums.
+func describeFiles(ctx context.Context, store storage.Store, glob string) ([]File, error) {
+	found, err := files.Match(ctx, store, glob)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]File, len(found))
 	for i, info := range found {
-		r, err := f.store.Open(ctx, info.Name)
+		r, err := store.Open(ctx, info.Name)
 		if err != nil {
-			return nil, fmt.Errorf("statement %s: %w", info.Name, err)
+			return nil, fmt.Errorf("%s: %w", info.Name, err)
 		}
 		sum := sha256.New()
 		n, err := io.Copy(sum, io.NewSectionReader(r, 0, r.Size()))
 		if err = errors.Join(err, r.Close()); err != nil {
-			return nil, fmt.Errorf("statement %s: %w", info.Name, err)
+			return nil, fmt.Errorf("%s: %w", info.Name, err)
 		}
 		out[i] = File{info.Name, n, hex.EncodeToString(sum.Sum(nil))}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -101,6 +102,14 @@ var explained = map[reconciliation.Class]string{
 	reconciliation.Opening:      "the opening is not the prior closing",
 	reconciliation.Order:        "no order of the day's movements explains its balances",
 	reconciliation.Row:          "a column differs",
+
+	reconciliation.TimingDifference: "not due on the other side yet",
+	reconciliation.Ambiguous:        "matches in more than one way",
+	reconciliation.Status:           "a status differs",
+	reconciliation.FeeFX:            "amounts differ by a fee or by exchange rates",
+	reconciliation.SignFlip:         "one amount is the other's negative",
+	reconciliation.Transposition:    "two digits are exchanged",
+	reconciliation.DecimalShift:     "the point is in another place",
 }
 
 func printBreaks(b *bytes.Buffer, breaks ByClass) {
@@ -126,4 +135,31 @@ func (o *Options) Only(names ...string) bool {
 		o.Source = nil
 	}
 	return o.Statement != nil || o.Balances != nil || o.Source != nil
+}
+
+// PrintRules writes the outcome of a rule file for people.
+func PrintRules(w io.Writer, rep RulesReport) error {
+	var b bytes.Buffer
+	for _, l := range rep.Legs {
+		fmt.Fprintf(&b, "%s: %d matches; %d of %s and %d of %s in breaks\n", l.Name, l.Matched, l.BreakLeft, l.Left, l.BreakRight, l.Right)
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, c := range slices.Sorted(maps.Keys(l.Breaks)) {
+			fmt.Fprintf(t, "  %s\t%d\t%s\n", c, l.Breaks[c], meaningOf(c))
+		}
+		_ = t.Flush() // into memory
+		t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintf(t, "  currency\t%s\t%s\twithin tolerance\tin breaks\tunexplained\t\n", l.Left, l.Right)
+		for _, x := range l.Controls {
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t\n", x.Currency, x.Left, x.Right, x.Matched, x.Breaks, x.Unexplained)
+		}
+		_ = t.Flush() // into memory
+	}
+	for _, s := range rep.Sides {
+		if s.Quarantined > 0 {
+			fmt.Fprintf(&b, "%s: %d records cannot be read; the first: %s\n", s.Name, s.Quarantined, s.FirstReject)
+		}
+	}
+	fmt.Fprintf(&b, "\n%s: %d breaks (run %s)\n", strings.ToUpper(string(rep.Verdict)), rep.Total, rep.Run)
+	_, err := w.Write(b.Bytes())
+	return err
 }

@@ -12,6 +12,8 @@ type Verdict string
 const (
 	Pass Verdict = "pass" // every check holds
 	Fail Verdict = "fail" // there are breaks, failed proofs or quarantined records
+	// Warn is for a run whose only breaks are rows that are not due on the other side yet.
+	Warn Verdict = "warn"
 	// Incomplete is for a run without breaks that could not prove everything: the source no longer holds all events.
 	Incomplete Verdict = "incomplete"
 )

@@ -215,6 +215,7 @@ type task struct {
 	windows   []window
 	numbers   []numberLimit
 	tolerance limit
+	alike     []*task // near passes only: all pairs passes of the same keys
 	scratch
 }
 

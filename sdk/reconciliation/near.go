@@ -18,6 +18,11 @@ func (g *leg) breaks() {
 		t := newTask(g, p)
 		switch p.method() {
 		case Pairs:
+			for j := range g.rules.Passes {
+				if q := &g.rules.Passes[j]; q.method() == Pairs && slices.Equal(q.Keys, p.Keys) {
+					t.alike = append(t.alike, newTask(g, q))
+				}
+			}
 			t.nearPairs()
 		case Sums:
 			t.eachGroup(t.keys(), t.nearSums)
@@ -153,7 +158,7 @@ func (t *task) nearGroup(l *line, rows [2][]int32) {
 		apart  func(side int, row int32) string // rows that differ in it are not paired
 		accept func(left, right int32) bool
 	}{
-		{sameCurrency, func(a, b int32) bool { return t.tolerance.within(t.views[0].amount[a], t.views[1].amount[b]) }},
+		{sameCurrency, t.nearAmounts},
 		{t.digits, func(a, b int32) bool { return t.amountClass(t.views[0].amount[a], t.views[1].amount[b]) != Amount }},
 		{sameCurrency, func(int32, int32) bool { return true }},
 		{func(int, int32) string { return "" }, func(int32, int32) bool { return true }},
@@ -200,24 +205,46 @@ func (t *task) digits(side int, row int32) string {
 	return t.views[side].currency[row] + " " + string(text)
 }
 
-// nearPair makes a break of two rows of one key.
-func (t *task) nearPair(left, right int32) {
-	o := Outcome{Pass: t.p.Name, Key: t.keyText(t.columns, sideLeft, left), Left: t.one(left), Right: t.one(right), Days: t.daysApart(left, right)}
+// verdict is what keeps two rows of one key from matching in a pass.
+type verdict struct {
+	class Class
+	grave int // 0 a column, 1 a date, 2 an amount, 3 a currency
+	over  money.Decimal
+}
+
+func (t *task) judge(left, right int32) verdict {
 	x, y := t.views[0], t.views[1]
 	a, b := x.amount[left], y.amount[right]
 	switch {
 	case x.currency[left] != y.currency[right]:
-		o.Class = t.currencyClass(left, right)
+		return verdict{class: t.currencyClass(left, right), grave: 3}
 	case x.without(left) || y.without(right):
-		o.Class = Amount
+		return verdict{class: Amount, grave: 2}
 	case !t.tolerance.within(a, b):
-		o.Class, o.Over = t.amountClass(a, b), t.over(a, b)
+		return verdict{class: t.amountClass(a, b), grave: 2, over: t.over(a, b)}
 	case t.outside(left, right):
-		o.Class = Date
-	default:
-		o.Class = t.rest(left, right)
+		return verdict{class: Date, grave: 1}
 	}
-	t.settle(o)
+	return verdict{class: t.rest(left, right)}
+}
+
+// nearPair makes a break of two rows of one key: by the pass of these keys that came nearest to matching them.
+func (t *task) nearPair(left, right int32) {
+	best, pass := t.judge(left, right), t
+	for _, u := range t.alike {
+		v := u.judge(left, right)
+		if c := cmp.Or(cmp.Compare(v.grave, best.grave), v.over.Cmp(best.over)); c < 0 {
+			best, pass = v, u
+		}
+	}
+	t.settle(Outcome{Class: best.class, Pass: pass.p.Name, Key: t.keyText(t.columns, sideLeft, left), Left: t.one(left), Right: t.one(right),
+		Over: best.over, Days: pass.daysApart(left, right)})
+}
+
+// nearAmounts reports whether a pass of these keys lets two amounts pass.
+func (t *task) nearAmounts(left, right int32) bool {
+	a, b := t.views[0].amount[left], t.views[1].amount[right]
+	return slices.ContainsFunc(t.alike, func(u *task) bool { return u.tolerance.within(a, b) })
 }
 
 // rest is the class of two rows whose currencies, amounts and dates match: a column that must be equal differs, or a number.

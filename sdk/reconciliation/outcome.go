@@ -64,6 +64,9 @@ type Settlement struct {
 	scale int
 }
 
+// Scale is the number of digits after the point of sums and differences.
+func (s *Settlement) Scale() int { return s.scale }
+
 // Matches yields the outcomes that are matches, and Breaks the others.
 func (s *Settlement) Matches() []*Outcome { return s.pick(true) }
 
@@ -139,7 +142,7 @@ func (s *Settlement) said(o *Outcome) []byte {
 	}{{s.Left, o.Left}, {s.Right, o.Right}} {
 		buf = append(buf, '[')
 		for _, r := range of.rows {
-			buf = appendPart(buf, of.side.Text(ColumnAmount, int(r)))
+			buf = appendPart(buf, string(of.side.appendColumn(nil, column{kind: amountColumn}, int(r))))
 			buf = appendPart(buf, of.side.currency[r])
 			buf = appendPart(buf, strconv.Itoa(int(of.side.dates[r])))
 		}

@@ -192,6 +192,12 @@ func (s *Side) Text(name string, i int) string {
 	if !ok {
 		return ""
 	}
+	switch {
+	case c.kind == amountColumn && (s.noAmount == nil || !s.noAmount[i]):
+		return s.amounts[i].String()
+	case c.kind == numberColumn:
+		return s.numbers[c.at][i].String()
+	}
 	return string(s.appendColumn(nil, c, i))
 }
 

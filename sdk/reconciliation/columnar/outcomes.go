@@ -35,8 +35,6 @@ func (o *outcomes) init(schema *arrow.Schema) {
 	}
 }
 
-func (o *outcomes) batch() arrow.RecordBatch { return o.b.NewRecordBatch() }
-
 // add adds an outcome. The rows are what a break shows of each side.
 func (o *outcomes) add(rule string, br reconciliation.Break, rowL, rowR []byte) {
 	o.class.Append(string(br.Class))

@@ -180,7 +180,7 @@ func slashWord(text string) (word, rest string, ok bool) {
 	if len(text) < 4 || text[0] != '/' {
 		return "", "", false
 	}
-	word, rest, ok = strings.Cut(text[1:min(len(text), 6)], "/")
+	word, _, ok = strings.Cut(text[1:min(len(text), 6)], "/")
 	if !ok || !slashWords[word] {
 		return "", "", false
 	}

@@ -19,7 +19,6 @@ type Decoder struct {
 	scan  *markup.Scanner
 	open  []string // aggregates, outermost first
 	leaf  string   // the element that waits for its text
-	place book.Place
 	trn   transaction
 	bal   balance
 	names map[string]string // in capitals

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/connectors/localio"
+	"github.com/millrace/millrace/internal/project"
+	"github.com/millrace/millrace/jobs/reconcile"
+	"github.com/millrace/millrace/jobs/reconcile/rulefile"
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/reconciliation"
+	"github.com/millrace/millrace/sdk/storage"
+)
+
+// byRules compares the sides of a rule file.
+func (x *reconcileFlags) byRules(c *cobra.Command) error {
+	for _, f := range []string{"statement", "only", "rows", "quarantine"} {
+		if c.Flags().Changed(f) {
+			return fault.Usagef("--%s has no effect with --rules", f)
+		}
+	}
+	o, done, err := x.rulesOptions(c)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rep, err := reconcile.RunRules(c.Context(), o)
+	if err != nil {
+		return err
+	}
+	if err := printRules(c.OutOrStdout(), rep); err != nil {
+		return err
+	}
+	switch {
+	case rep.Verdict != reconcile.Fail:
+		return nil
+	case rep.Total > 0:
+		return fault.Findingsf("%d breaks", rep.Total)
+	}
+	return fault.Findingsf("records of a side cannot be read; see rejects.ndjson")
+}
+
+func printRules(w io.Writer, rep reconcile.RulesReport) error {
+	if onTerminal(w) {
+		return reconcile.PrintRules(w, rep)
+	}
+	return json.NewEncoder(w).Encode(map[string]any{"event": "reconciled", "report": rep})
+}
+
+// rulesOptions put the rule file and the flags together. done closes what is open.
+func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOptions, done func(), err error) {
+	done = func() {}
+	if o.Rules, o.Text, err = rulefile.Load(x.rules, os.LookupEnv); err != nil {
+		return o, done, err
+	}
+	o.Sides = map[string]string{}
+	for _, s := range x.sides {
+		name, path, ok := strings.Cut(s, "=")
+		if !ok || name == "" || path == "" {
+			return o, done, fault.Usagef("--side %s: write it as NAME=PATH", s)
+		}
+		if o.Sides[name] != "" {
+			return o, done, fault.Usagef("--side %s is given twice", name)
+		}
+		o.Sides[name] = path
+	}
+	o.Out, o.At.Cut = x.out, x.cut
+	if x.asOf != "" {
+		day, err := time.Parse(time.DateOnly, x.asOf)
+		if err != nil || x.cut != 0 {
+			return o, done, fault.Usagef("--as-of takes a date such as 2026-11-23, and excludes --cut")
+		}
+		o.At.BusinessDate = day
+		if o.AsOf, err = reconciliation.ParseDay(x.asOf); err != nil {
+			return o, done, fault.Mark(fault.Usage, err)
+		}
+	}
+	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	o.Stores, o.Logger = storage.Resolver{"file": localio.Opener(localio.Options{})}, log
+	if !x.needsProject(c, o) {
+		return o, done, nil
+	}
+	ctx := c.Context()
+	if x.dir != "" {
+		lake, stores, err := project.OpenFolder(ctx, x.dir, log)
+		if err != nil {
+			return o, done, err
+		}
+		if stores["s3"] != nil {
+			o.Stores["s3"] = stores["s3"]
+		}
+		o.Lake = lake
+	} else {
+		f, err := x.load()
+		if err != nil {
+			return o, done, err
+		}
+		o.Stores = f.Stores()
+		if o.Lake, err = f.OpenLake(ctx, true, log); err != nil {
+			return o, done, err
+		}
+	}
+	return o, func() { _ = o.Lake.Close() }, nil // nothing is written
+}
+
+// needsProject reports whether a lake, or a store that only a project file knows, is needed.
+func (x *reconcileFlags) needsProject(c *cobra.Command, o reconcile.RulesOptions) bool {
+	if x.dir != "" || c.Flags().Changed("project") {
+		return true
+	}
+	for _, s := range o.Rules.Sides {
+		location := s.File
+		if given := o.Sides[s.Name]; given != "" {
+			location = given
+		}
+		if strings.HasPrefix(location, "s3://") || (location == "" && s.Table != "") {
+			return true
+		}
+	}
+	return false
+}

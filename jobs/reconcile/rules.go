@@ -1,0 +1,245 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/jobs/reconcile/rulefile"
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/money"
+	"github.com/millrace/millrace/sdk/reconciliation"
+	"github.com/millrace/millrace/sdk/storage"
+)
+
+// RulesOptions describe a run by a rule file. Rules and Stores are required.
+type RulesOptions struct {
+	Rules *rulefile.File
+	// Text is the rule file as it was read: part of the run's identity.
+	Text []byte
+	// Sides are paths or URLs of sides' files, by the sides' names, instead of the rule file's.
+	Sides map[string]string
+	// Stores opens the places of the sides' files.
+	Stores storage.Resolver
+	// Lake has the sides that are tables, at At; nil where there are none.
+	Lake *catalog.Lake
+	At   catalog.At
+	// AsOf is the day of which the books are, in days since 1970-01-01; 0 takes the last date of each leg's sides.
+	AsOf int32
+	// Out is a local folder for breaks.csv, matches.parquet, summary.json and report.html; "" writes none. It is made if it is not there.
+	Out    string
+	Logger *slog.Logger // nil: slog.Default()
+}
+
+// RulesReport is the outcome of a run by a rule file.
+type RulesReport struct {
+	Run     string  `json:"run"` // its identity: 32 hex digits
+	Rules   string  `json:"rules"`
+	SHA256  string  `json:"rules_sha256"`
+	AsOf    string  `json:"as_of,omitempty"`
+	Verdict Verdict `json:"verdict"`
+	// Matched counts matches, whatever their number of rows; Breaks and Total count breaks; of all legs.
+	Matched int64        `json:"matched"`
+	Breaks  ByClass      `json:"breaks"`
+	Total   int64        `json:"breaks_total"`
+	Sides   []SideReport `json:"sides"`
+	Legs    []LegReport  `json:"legs"`
+}
+
+// SideReport is what a side holds.
+type SideReport struct {
+	Name        string                   `json:"name"`
+	Files       []File                   `json:"files,omitempty"`
+	Table       string                   `json:"table,omitempty"`
+	Snapshot    int64                    `json:"snapshot,omitempty"` // of the table
+	Rows        int64                    `json:"rows"`
+	Totals      map[string]money.Decimal `json:"totals"` // by currency
+	Quarantined int64                    `json:"quarantined"`
+	FirstReject string                   `json:"first_reject,omitempty"`
+}
+
+// LegReport is the outcome of comparing two sides.
+type LegReport struct {
+	Name         string           `json:"name"`
+	Left         string           `json:"left"`
+	Right        string           `json:"right"`
+	AsOf         string           `json:"as_of,omitempty"`
+	Verdict      Verdict          `json:"verdict"`
+	Matched      int64            `json:"matched"`
+	MatchedLeft  int64            `json:"matched_left"`  // rows
+	MatchedRight int64            `json:"matched_right"` // rows
+	ByPass       map[string]int64 `json:"by_pass"`       // matches
+	Breaks       ByClass          `json:"breaks"`
+	BreakLeft    int64            `json:"break_rows_left"`
+	BreakRight   int64            `json:"break_rows_right"`
+	Controls     []ControlReport  `json:"totals"`
+	// Cut counts rows and sums that had more candidates than a pass looks at.
+	Cut int64 `json:"cut,omitempty"`
+}
+
+// ControlReport is one currency's control total, with the difference explained.
+type ControlReport struct {
+	Currency     string        `json:"currency"`
+	LeftRows     int64         `json:"left_rows"`
+	RightRows    int64         `json:"right_rows"`
+	LeftMatched  int64         `json:"left_matched"`
+	RightMatched int64         `json:"right_matched"`
+	LeftBreaks   int64         `json:"left_breaks"`
+	RightBreaks  int64         `json:"right_breaks"`
+	Left         money.Decimal `json:"left"`
+	Right        money.Decimal `json:"right"`
+	Matched      money.Decimal `json:"matched_difference"`
+	Breaks       money.Decimal `json:"break_difference"`
+	Unexplained  money.Decimal `json:"unexplained"`
+}
+
+// leg is a leg that has been settled.
+type settledLeg struct {
+	plan   rulefile.Plan
+	result *reconciliation.Settlement
+}
+
+// RunRules compares the sides of a rule file. Breaks are in the report; an error means that the run could not be made, or that its totals do
+// not tie out, which is a defect.
+func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) {
+	if o.Rules == nil || o.Stores == nil {
+		return rep, fault.Usagef("reconcile: rules and stores are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Sides)) {
+		if o.Rules.Side(name) == nil {
+			return rep, fault.Usagef("reconcile: the rules have no side %q", name)
+		}
+	}
+	plans, err := o.Rules.Plans(o.AsOf)
+	if err != nil {
+		return rep, err
+	}
+	schema, err := o.Rules.Schema()
+	if err != nil {
+		return rep, err
+	}
+	var rejects []byte
+	sides := map[string]*reconciliation.Side{}
+	for i := range o.Rules.Sides {
+		l := &loader{opts: &o, spec: &o.Rules.Sides[i], schema: schema}
+		side, err := l.load(ctx)
+		if err != nil {
+			return rep, fmt.Errorf("reconcile: side %s: %w", l.spec.Name, err)
+		}
+		sides[l.spec.Name] = side
+		rep.Sides = append(rep.Sides, l.report)
+		rejects = append(rejects, l.rejects...)
+	}
+	var legs []settledLeg
+	for _, p := range plans {
+		if err := ctx.Err(); err != nil {
+			return rep, context.Cause(ctx)
+		}
+		res, err := reconciliation.Settle(sides[p.Left.Name], sides[p.Right.Name], p.Rules)
+		if err == nil {
+			err = res.Classify(p.Classes)
+		}
+		if err != nil {
+			return rep, fmt.Errorf("reconcile: leg %s: %w", p.Name, err)
+		}
+		legs = append(legs, settledLeg{p, res})
+	}
+	if err := rep.fill(&o, legs); err != nil {
+		return rep, fmt.Errorf("reconcile: %w", err)
+	}
+	if o.Out == "" {
+		return rep, nil
+	}
+	if err := writeRules(ctx, o.Out, &rep, legs, rejects); err != nil {
+		return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
+	}
+	return rep, nil
+}
+
+// fill counts, checks that everything ties out, and gives the verdicts.
+func (rep *RulesReport) fill(o *RulesOptions, legs []settledLeg) error {
+	sum := sha256.Sum256(o.Text)
+	rep.Rules, rep.SHA256, rep.Verdict, rep.Breaks = o.Rules.Name, hex.EncodeToString(sum[:]), Pass, ByClass{}
+	if o.AsOf != 0 {
+		rep.AsOf = reconciliation.FormatDay(o.AsOf)
+	}
+	for _, l := range legs {
+		r, err := l.report()
+		if err != nil {
+			return fmt.Errorf("leg %s: %w", l.plan.Name, err)
+		}
+		rep.Matched += r.Matched
+		for class, n := range r.Breaks {
+			rep.Breaks[class] += n
+			rep.Total += n
+		}
+		rep.Verdict = worse(rep.Verdict, r.Verdict)
+		rep.Legs = append(rep.Legs, r)
+	}
+	for _, s := range rep.Sides {
+		if s.Quarantined > 0 {
+			rep.Verdict = Fail
+		}
+	}
+	identity, err := json.Marshal(struct {
+		Rules, AsOf string
+		Sides       []SideReport
+	}{rep.SHA256, rep.AsOf, rep.Sides})
+	if err != nil {
+		return fmt.Errorf("identify the run: %w", err)
+	}
+	id := sha256.Sum256(identity)
+	rep.Run = hex.EncodeToString(id[:16])
+	return nil
+}
+
+func worse(a, b Verdict) Verdict {
+	for _, v := range []Verdict{Fail, Warn} {
+		if a == v || b == v {
+			return v
+		}
+	}
+	return Pass
+}
+
+func (l *settledLeg) report() (LegReport, error) {
+	r := LegReport{Name: l.plan.Name, Left: l.plan.Left.Name, Right: l.plan.Right.Name, AsOf: reconciliation.FormatDay(l.result.AsOf), Verdict: Pass,
+		ByPass: map[string]int64{}, Breaks: ByClass{}, Cut: l.result.Cut}
+	for i := range l.result.Outcomes {
+		o := &l.result.Outcomes[i]
+		if o.Class == reconciliation.Matched {
+			r.Matched++
+			r.ByPass[o.Pass]++
+			continue
+		}
+		r.Breaks[o.Class]++
+		if o.Base == reconciliation.TimingDifference {
+			r.Verdict = worse(r.Verdict, Warn)
+		} else {
+			r.Verdict = Fail
+		}
+	}
+	controls, err := l.result.Controls()
+	if err != nil {
+		return r, err
+	}
+	for _, c := range controls {
+		r.MatchedLeft += c.LeftMatched
+		r.MatchedRight += c.RightMatched
+		r.BreakLeft += c.LeftBreaks
+		r.BreakRight += c.RightBreaks
+		r.Controls = append(r.Controls, ControlReport{Currency: c.Currency, LeftRows: c.LeftRows, RightRows: c.RightRows, LeftMatched: c.LeftMatched,
+			RightMatched: c.RightMatched, LeftBreaks: c.LeftBreaks, RightBreaks: c.RightBreaks, Left: c.Left, Right: c.Right, Matched: c.Matched,
+			Breaks: c.Breaks, Unexplained: c.Unexplained})
+	}
+	return r, nil
+}
