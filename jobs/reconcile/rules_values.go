@@ -36,6 +36,9 @@ func numberOf(f rulefile.Form, c arrow.Array, i int) (d money.Decimal, blank boo
 		v := c.Value(i)
 		scale := int(c.DataType().(*arrow.Decimal128Type).Scale)
 		d, err = money.NewFromInt128(money.Int128{Lo: v.LowBits(), Hi: v.HighBits()}, scale+minor)
+		if err == nil {
+			d = shortened(d)
+		}
 	case *array.Int64:
 		d, err = money.New(c.Value(i), minor)
 	case *array.Int32:
@@ -50,4 +53,22 @@ func numberOf(f rulefile.Form, c arrow.Array, i int) (d money.Decimal, blank boo
 		return d, false, fault.Usagef("it is %s, which holds no exact numbers", c.DataType())
 	}
 	return d, false, err
+}
+
+// leastScale is how many digits behind the point a number keeps, whatever they are.
+const leastScale = 2
+
+// shortened drops the zeros that a number has only because its column has room for more digits.
+func shortened(d money.Decimal) money.Decimal {
+	if d.Scale() <= leastScale {
+		return d
+	}
+	n := d.Normalize()
+	if n.Scale() >= leastScale {
+		return n
+	}
+	if two, err := n.RescaleExact(leastScale); err == nil {
+		return two
+	}
+	return n
 }
