@@ -158,3 +158,41 @@ func TestCoGroupRefuses(t *testing.T) {
 }
 
 func unregisteredMeet(string) (dataset.CoFunc, error) { return nil, nil }
+
+func init() { dataset.RegisterCoMaker(unknownPayers) }
+
+var payerSchema = arrow.NewSchema([]arrow.Field{{Name: "payer", Type: arrow.BinaryTypes.String}, {Name: "payments", Type: arrow.PrimitiveTypes.Int64}}, nil)
+
+// unknownPayers lists those who pay and are no party, with the number of their payments. It needs no configuration.
+func unknownPayers(string) (dataset.CoFunc, error) {
+	return func(_ context.Context, payments, parties arrow.RecordBatch) (arrow.RecordBatch, error) {
+		known := map[string]bool{}
+		names := parties.Column(parties.Schema().FieldIndices("name")[0]).(*array.String)
+		for i := range names.Len() {
+			known[names.Value(i)] = true
+		}
+		unknown := map[string]int64{}
+		payers := payments.Column(payments.Schema().FieldIndices("from")[0]).(*array.String)
+		for i := range payers.Len() {
+			if p := payers.Value(i); !known[p] {
+				unknown[strings.Clone(p)]++
+			}
+		}
+		out := array.NewRecordBuilder(memory.DefaultAllocator, payerSchema)
+		defer out.Release()
+		for _, p := range slices.Sorted(maps.Keys(unknown)) {
+			out.Field(0).(*array.StringBuilder).Append(p)
+			out.Field(1).(*array.Int64Builder).Append(unknown[p])
+		}
+		return out.NewRecordBatch(), nil
+	}, nil
+}
+
+// Payers that nobody knows, by a function over the rows of both sides that share a key.
+func ExampleCoGroup() {
+	show(func(s beam.Scope) dataset.Rows {
+		return dataset.CoGroup(s, payments(s), parties(s), []string{"from"}, []string{"name"}, unknownPayers, "", payerSchema)
+	})
+	// Output:
+	// Eve | 1
+}
