@@ -11,6 +11,7 @@ import (
 // line pairs rows of two sides by how near their amounts lie, the nearest first. All rows stand on one line, in their total order;
 // the nearest two of different sides are always neighbours there, so that a heap of neighbours finds them, in n log n.
 type line struct {
+	views [2]*view
 	stops []stop
 	heap  []neighbours
 }
@@ -27,6 +28,7 @@ type stop struct {
 // neighbours are two stops of different sides, next to one another.
 type neighbours struct {
 	left, right int // on the line
+	differ      int // 0 where both say the same in everything
 	apart       money.Int128
 	days        int64
 }
@@ -35,7 +37,7 @@ type neighbours struct {
 func (l *line) Len() int { return len(l.heap) }
 func (l *line) Less(i, j int) bool {
 	a, b := &l.heap[i], &l.heap[j]
-	return cmp.Or(a.apart.Cmp(b.apart), cmp.Compare(a.days, b.days), cmp.Compare(a.left, b.left)) < 0
+	return cmp.Or(cmp.Compare(a.differ, b.differ), a.apart.Cmp(b.apart), cmp.Compare(a.days, b.days), cmp.Compare(a.left, b.left)) < 0
 }
 func (l *line) Swap(i, j int) { l.heap[i], l.heap[j] = l.heap[j], l.heap[i] }
 func (l *line) Push(x any)    { l.heap = append(l.heap, x.(neighbours)) }
@@ -48,7 +50,7 @@ func (l *line) Pop() any {
 
 // fill puts the usable rows on the line. Both sides' rows are in their total order of content, by currency and amount.
 func (l *line) fill(views [2]*view, rows [2][]int32, usable func(side int, row int32) bool) {
-	l.stops, l.heap = l.stops[:0], l.heap[:0]
+	l.views, l.stops, l.heap = views, l.stops[:0], l.heap[:0]
 	var all [2][]stop
 	for side := range rows {
 		v := views[side]
@@ -88,7 +90,13 @@ func (l *line) offer(i, j int) {
 		return
 	}
 	a, b := &l.stops[i], &l.stops[j]
-	n := neighbours{left: i, right: j}
+	if len(a.rows) == 0 || len(b.rows) == 0 { // about to be removed
+		return
+	}
+	n := neighbours{left: i, right: j, differ: 1}
+	if compareOther(l.views[a.side].Side, a.rows[0], l.views[b.side].Side, b.rows[0]) == 0 {
+		n.differ = 0
+	}
 	n.apart, _ = distance(a.amount, b.amount)
 	n.days = apart(a.day, b.day)
 	heap.Push(l, n)
