@@ -110,7 +110,7 @@ func (r *records) read() {
 		}
 	}
 	r.buf = raw
-	r.offset += r.src.Stored(raw)
+	r.offset = r.src.Behind(r.offset, raw)
 	r.lineEnd()
 	out, err := r.src.Charset().Append(make([]byte, 0, len(raw)), raw)
 	if err != nil {
@@ -154,7 +154,7 @@ func (r *records) lineEnd() {
 func (r *records) pass(n int) {
 	for range n {
 		if c, err := r.in.ReadByte(); err == nil {
-			r.offset += r.src.Stored([]byte{c})
+			r.offset = r.src.Behind(r.offset, []byte{c})
 		}
 	}
 }

@@ -137,7 +137,7 @@ func (s *Scanner) more() bool {
 func (s *Scanner) pass(n int) {
 	span := s.buf[s.pos : s.pos+n]
 	s.line += int64(bytes.Count(span, []byte("\n")))
-	s.offset += s.src.Stored(span)
+	s.offset = s.src.Behind(s.offset, span)
 	if s.keep && len(s.kept) < s.keepTo {
 		s.kept = append(s.kept, span[:min(n, s.keepTo-len(s.kept))]...)
 	}

@@ -100,7 +100,7 @@ func (l *Lines) take(line Line, n, all int) (Line, error) {
 }
 
 func (l *Lines) pass(n int) {
-	l.offset += l.src.Stored(l.buf[l.pos : l.pos+n])
+	l.offset = l.src.Behind(l.offset, l.buf[l.pos:l.pos+n])
 	l.pos += n
 }
 

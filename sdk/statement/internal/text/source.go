@@ -17,6 +17,7 @@ type Source struct {
 	raw     []byte // read and not yet turned into UTF-8
 	out     []byte
 	pos     int
+	read    int64 // bytes of the file so far
 	err     error
 }
 
@@ -28,6 +29,7 @@ func Open(r io.Reader, encoding string) (*Source, error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(r, head)
 	head = head[:n]
+	s.read = int64(n)
 	if err != nil {
 		s.err = err
 		if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -91,11 +93,16 @@ func (s *Source) SetCharset(c Charset) {
 // Start is the offset of the first byte behind the mark.
 func (s *Source) Start() int64 { return s.start }
 
-// Stored is how many bytes of the file became these.
-func (s *Source) Stored(p []byte) int64 {
+// Behind is the offset in the file behind bytes that were read at an offset.
+func (s *Source) Behind(offset int64, p []byte) int64 {
 	if !s.wide {
-		return int64(len(p))
+		return offset + int64(len(p))
 	}
+	return min(s.read, offset+stored(p)) // the half of a unit at the file's end is one byte
+}
+
+// stored is how many bytes of UTF-16 became these.
+func stored(p []byte) int64 {
 	n := int64(0)
 	for _, b := range p {
 		switch {
@@ -126,6 +133,7 @@ func (s *Source) Read(p []byte) (int, error) {
 	for s.err == nil && s.pos == len(s.out) {
 		n, err := s.r.Read(s.raw[len(s.raw):cap(s.raw)])
 		s.raw = s.raw[:len(s.raw)+n]
+		s.read += int64(n)
 		s.err = err
 		s.convert()
 	}
