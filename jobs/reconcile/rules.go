@@ -108,52 +108,8 @@ type settledLeg struct {
 // RunRules compares the sides of a rule file. Breaks are in the report; an error means that the run could not be made, or that its totals do
 // not tie out, which is a defect.
 func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) {
-	if o.Rules == nil || o.Stores == nil {
-		return rep, fault.Usagef("reconcile: rules and stores are required")
-	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	for _, name := range slices.Sorted(maps.Keys(o.Sides)) {
-		if o.Rules.Side(name) == nil {
-			return rep, fault.Usagef("reconcile: the rules have no side %q", name)
-		}
-	}
-	plans, err := o.Rules.Plans(o.AsOf)
+	rep, legs, rejects, err := settleRules(ctx, &o)
 	if err != nil {
-		return rep, err
-	}
-	schema, err := o.Rules.Schema()
-	if err != nil {
-		return rep, err
-	}
-	var rejects []byte
-	sides := map[string]*reconciliation.Side{}
-	for i := range o.Rules.Sides {
-		l := &loader{opts: &o, spec: &o.Rules.Sides[i], schema: schema}
-		side, err := l.load(ctx)
-		if err != nil {
-			return rep, fmt.Errorf("reconcile: side %s: %w", l.spec.Name, err)
-		}
-		sides[l.spec.Name] = side
-		rep.Sides = append(rep.Sides, l.report)
-		rejects = append(rejects, l.rejects...)
-	}
-	var legs []settledLeg
-	for _, p := range plans {
-		if err := ctx.Err(); err != nil {
-			return rep, context.Cause(ctx)
-		}
-		res, err := reconciliation.Settle(sides[p.Left.Name], sides[p.Right.Name], p.Rules)
-		if err == nil {
-			err = res.Classify(p.Classes)
-		}
-		if err != nil {
-			return rep, fmt.Errorf("reconcile: leg %s: %w", p.Name, err)
-		}
-		legs = append(legs, settledLeg{p, res})
-	}
-	if err := rep.fill(&o, legs); err != nil {
 		return rep, fmt.Errorf("reconcile: %w", err)
 	}
 	if o.Out == "" {
@@ -163,6 +119,52 @@ func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) 
 		return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 	}
 	return rep, nil
+}
+
+// settleRules reads the sides and settles the legs. rejects are the records that were set aside, as lines of JSON.
+func settleRules(ctx context.Context, o *RulesOptions) (rep RulesReport, legs []settledLeg, rejects []byte, err error) {
+	if o.Rules == nil || o.Stores == nil {
+		return rep, nil, nil, fault.Usagef("rules and stores are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Sides)) {
+		if o.Rules.Side(name) == nil {
+			return rep, nil, nil, fault.Usagef("the rules have no side %q", name)
+		}
+	}
+	plans, err := o.Rules.Plans(o.AsOf)
+	if err != nil {
+		return rep, nil, nil, err
+	}
+	schema, err := o.Rules.Schema()
+	if err != nil {
+		return rep, nil, nil, err
+	}
+	sides := map[string]*reconciliation.Side{}
+	for i := range o.Rules.Sides {
+		l := &loader{opts: o, spec: &o.Rules.Sides[i], schema: schema}
+		if sides[l.spec.Name], err = l.load(ctx); err != nil {
+			return rep, nil, nil, fmt.Errorf("side %s: %w", l.spec.Name, err)
+		}
+		rep.Sides = append(rep.Sides, l.report)
+		rejects = append(rejects, l.rejects...)
+	}
+	for _, p := range plans {
+		if ctx.Err() != nil {
+			return rep, nil, nil, context.Cause(ctx)
+		}
+		res, err := reconciliation.Settle(sides[p.Left.Name], sides[p.Right.Name], p.Rules)
+		if err == nil {
+			err = res.Classify(p.Classes)
+		}
+		if err != nil {
+			return rep, nil, nil, fmt.Errorf("leg %s: %w", p.Name, err)
+		}
+		legs = append(legs, settledLeg{p, res})
+	}
+	return rep, legs, rejects, rep.fill(o, legs)
 }
 
 // fill counts, checks that everything ties out, and gives the verdicts.

@@ -1,0 +1,238 @@
+package reconcile
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/connectors/localio"
+	"github.com/millrace/millrace/jobs/reconcile/rulefile"
+	"github.com/millrace/millrace/sdk/reconciliation"
+	"github.com/millrace/millrace/sdk/storage"
+)
+
+// ruleCase is one case of sdk/reconciliation/testdata/rules; the README there says how they are written.
+type ruleCase struct {
+	title, at string // at is file and line
+	asOf      string
+	files     map[string]string // rules.yaml and the sides' files
+	expect    []string
+}
+
+const casesOfRules = "../../sdk/reconciliation/testdata/rules"
+
+// TestRuleCases runs the cases that were written by hand, each also with its rows in other orders and with its sides swapped.
+func TestRuleCases(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob(casesOfRules + "/[0-9]*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, name := range names {
+		for _, c := range readRuleCases(t, name) {
+			n++
+			t.Run(strings.TrimSuffix(filepath.Base(name), ".md")+"/"+c.title, func(t *testing.T) {
+				t.Parallel()
+				c.run(t)
+			})
+		}
+	}
+	if n < leastRuleCases {
+		t.Errorf("%d cases, there were %d once", n, leastRuleCases)
+	}
+}
+
+// leastRuleCases is how many cases there were when this was last counted.
+const leastRuleCases = 47
+
+func readRuleCases(t *testing.T, file string) (out []*ruleCase) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, fence, body := map[string]string{}, "", []string(nil)
+	for i, line := range strings.Split(string(data), "\n") {
+		title, isTitle := strings.CutPrefix(line, "## ")
+		name, isFence := strings.CutPrefix(line, "```")
+		var c *ruleCase
+		if len(out) > 0 {
+			c = out[len(out)-1]
+		}
+		switch {
+		case fence == "" && isTitle:
+			files := map[string]string{}
+			for k, v := range shared {
+				files[k] = v
+			}
+			out = append(out, &ruleCase{title: title, at: fmt.Sprintf("%s:%d", filepath.Base(file), i+1), files: files})
+		case fence == "" && strings.HasPrefix(line, "# ") && len(out) > 0:
+			shared = map[string]string{} // a new topic
+		case fence == "" && isFence:
+			fence, body = name, nil
+		case fence != "" && line == "```":
+			text := strings.Join(body, "\n") + "\n"
+			switch {
+			case fence == "expect":
+				c.expect = body
+			case strings.HasPrefix(fence, "shared "):
+				shared[strings.TrimPrefix(fence, "shared ")] = text
+			default:
+				c.files[fence] = text
+			}
+			fence = ""
+		case fence != "":
+			body = append(body, line)
+		case strings.HasPrefix(line, "As of ") && c != nil:
+			c.asOf = strings.TrimSuffix(strings.TrimPrefix(line, "As of "), ".")
+		}
+	}
+	return out
+}
+
+func (c *ruleCase) run(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range c.files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, text, err := rulefile.Load(filepath.Join(dir, "rules.yaml"), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatalf("%s: %v", c.at, err)
+	}
+	o := RulesOptions{Rules: f, Text: text, Stores: storage.Resolver{"file": localio.Opener(localio.Options{})}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	if c.asOf != "" {
+		if o.AsOf, err = reconciliation.ParseDay(c.asOf); err != nil {
+			t.Fatalf("%s: %v", c.at, err)
+		}
+	}
+	_, legs, _, err := settleRules(t.Context(), &o)
+	if err != nil {
+		t.Fatalf("%s: %v", c.at, err)
+	}
+	ids := c.ids(t)
+	var got []string
+	for i := range legs {
+		prefix := ""
+		if len(legs) > 1 {
+			prefix = legs[i].plan.Name + " "
+		}
+		got = append(got, outcomeLines(legs[i].result, ids, prefix, false)...)
+	}
+	want := slices.Clone(c.expect)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s: got\n%s\nwant\n%s", c.at, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for i := range legs {
+		c.otherwise(t, legs[i].result, ids)
+	}
+}
+
+// otherwise settles a leg again: rows in other orders, and sides swapped.
+func (c *ruleCase) otherwise(t *testing.T, s *reconciliation.Settlement, ids map[string]string) {
+	t.Helper()
+	settle := func(l, r *reconciliation.Side, rules reconciliation.Rules) *reconciliation.Settlement {
+		out, err := reconciliation.Settle(l, r, rules)
+		if err != nil {
+			t.Fatalf("%s: %v", c.at, err)
+		}
+		return out
+	}
+	want := outcomeLines(settle(s.Left, s.Right, s.Rules), ids, "", false)
+	for seed := range uint64(3) {
+		l, r := shuffled(t, s.Left, seed), shuffled(t, s.Right, seed+7)
+		if got := outcomeLines(settle(l, r, s.Rules), ids, "", false); !slices.Equal(got, want) {
+			t.Fatalf("%s: in another order: got\n%s\nwant\n%s", c.at, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if got := outcomeLines(settle(r, l, s.Rules.Mirrored()), ids, "", true); !slices.Equal(got, want) {
+			t.Fatalf("%s: sides swapped: got\n%s\nwant\n%s", c.at, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+func shuffled(t *testing.T, s *reconciliation.Side, seed uint64) *reconciliation.Side {
+	t.Helper()
+	out := reconciliation.NewSide(s.Name(), s.Schema())
+	for _, i := range rand.New(rand.NewPCG(seed, 3)).Perm(s.Len()) {
+		if err := out.Append(s.Row(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// ids are the names of rows, their first field, by where they stand.
+func (c *ruleCase) ids(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for name, text := range c.files {
+		if !strings.HasSuffix(name, ".csv") {
+			continue
+		}
+		r := csv.NewReader(strings.NewReader(text))
+		r.FieldsPerRecord, r.LazyQuotes = -1, true
+		if strings.Contains(strings.SplitN(text, "\n", 2)[0], ";") {
+			r.Comma = ';'
+		}
+		for {
+			row, err := r.Read()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %s: %v", c.at, name, err)
+			}
+			line, _ := r.FieldPos(0)
+			out[fmt.Sprintf("%s:%d", name, line)] = row[0]
+		}
+	}
+	return out
+}
+
+// outcomeLines writes outcomes as the cases do, sorted: a match as "l1 + l2 = r1 by pass", a break as "class: l1 | r1".
+func outcomeLines(s *reconciliation.Settlement, ids map[string]string, prefix string, mirrored bool) (out []string) {
+	names := func(side *reconciliation.Side, rows []int32) string {
+		var list []string
+		for _, r := range rows {
+			list = append(list, ids[side.Ref(int(r))])
+		}
+		if list == nil {
+			return "-"
+		}
+		slices.Sort(list)
+		return strings.Join(list, " + ")
+	}
+	for i := range s.Outcomes {
+		o := &s.Outcomes[i]
+		l, r, class := names(s.Left, o.Left), names(s.Right, o.Right), o.Class
+		suggested := ""
+		if len(o.Suggested) > 0 {
+			other := s.Right
+			if len(o.Left) == 0 {
+				other = s.Left
+			}
+			suggested = " perhaps " + ids[other.Ref(int(o.Suggested[0].Row))]
+		}
+		if mirrored {
+			l, r, class = r, l, class.Mirrored()
+		}
+		if class == reconciliation.Matched {
+			out = append(out, fmt.Sprintf("%s%s = %s by %s", prefix, l, r, o.Pass))
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s%s: %s | %s%s", prefix, class, l, r, suggested))
+	}
+	slices.Sort(out)
+	return out
+}
