@@ -45,10 +45,7 @@ func (s *Source) readAgain(ctx context.Context, split source.Split, h source.Han
 	if err != nil {
 		return err
 	}
-	defer func() {
-		cl.PurgeTopicsFromClient(topic) // waits for the fetch under way, which Close would race
-		cl.Close()
-	}()
+	defer cl.Close()
 	last := s.opts.Clock()
 	var records []planner.Record
 	for !replay.Done() {
