@@ -41,6 +41,7 @@ func (s *Source) readAgain(ctx context.Context, split source.Split, h source.Han
 	cl, err := s.opts.client(&s.dials,
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxBytes(s.opts.FetchBytes), kgo.FetchMaxPartitionBytes(s.opts.partitionBytes(1)),
+		kgo.DisableFetchSessions(), // one partition has no use for one, and Close would end it beside a fetch that is under way
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(split.From)}}))
 	if err != nil {
 		return err
