@@ -115,7 +115,7 @@ func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) 
 	if o.Out == "" {
 		return rep, nil
 	}
-	if err := writeRules(ctx, o.Out, &rep, legs, rejects); err != nil {
+	if err := writeRules(ctx, &o, &rep, legs, rejects); err != nil {
 		return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 	}
 	return rep, nil

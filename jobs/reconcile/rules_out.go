@@ -132,15 +132,18 @@ func shown(side *reconciliation.Side, rows []int32) (string, error) {
 }
 
 // writeRules leaves the files of a run.
-func writeRules(ctx context.Context, dir string, rep *RulesReport, legs []settledLeg, rejects []byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+func writeRules(ctx context.Context, o *RulesOptions, rep *RulesReport, legs []settledLeg, rejects []byte) error {
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return err
 	}
-	out, err := localio.Open(dir, localio.Options{})
+	out, err := localio.Open(o.Out, localio.Options{})
 	if err != nil {
 		return err
 	}
-	page := newPage(rep)
+	page, err := newPage(o, rep)
+	if err != nil {
+		return err
+	}
 	if err := writeRuleBreaks(ctx, out, legs, page); err != nil {
 		return err
 	}
@@ -185,7 +188,9 @@ func writeRuleBreaks(ctx context.Context, out storage.Store, legs []settledLeg, 
 			if err != nil {
 				return err
 			}
-			page.add(b)
+			if err := page.add(&b); err != nil {
+				return err
+			}
 			if err := rows.Write(b.fields()); err != nil {
 				return err
 			}

@@ -1,36 +1,64 @@
 package reconcile
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/millrace/millrace/internal/strictyaml"
+	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/reconciliation"
 )
 
-//go:embed report.html.tmpl
-var pageText string
+// pageFiles are the page, report.html.tmpl, and the blocks that it asks for by name: a file defines "proofs", another "life". A block gets the *page.
+//
+//go:embed *.html.tmpl
+var pageFiles embed.FS
+
+// pageName is the template that is the page itself. It has empty blocks, which the other files fill.
+const pageName = "report.html.tmpl"
 
 // pageTemplate is parsed once.
 var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
-	return template.New("report").Funcs(template.FuncMap{
+	t := template.New("report").Funcs(template.FuncMap{
 		"upper":   func(v Verdict) string { return strings.ToUpper(string(v)) },
 		"meaning": func(class string) string { return meaningOf(reconciliation.Class(class)) },
-		"classes": func(b ByClass) []string {
-			var out []string
-			for _, c := range slices.Sorted(maps.Keys(b)) {
-				out = append(out, string(c))
-			}
-			return out
-		},
-		"count": func(b ByClass, class string) int64 { return b[reconciliation.Class(class)] },
-		"rows":  rowsOf,
-	}).Parse(pageText)
+		"plain":   func(class string) string { return strings.ReplaceAll(class, "_", " ") },
+		"num":     func(v any) string { return grouped(fmt.Sprint(v)) },
+		"rows":    rowsOf,
+		"add":     func(a, b int) int { return a + b },
+	})
+	names, err := fs.Glob(pageFiles, "*.html.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(names, func(a, b string) int { // the page first: the others fill its blocks
+		if (a == pageName) != (b == pageName) {
+			return map[bool]int{true: -1, false: 1}[a == pageName]
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range names {
+		text, err := pageFiles.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		part := t
+		if name != pageName {
+			part = t.New(name)
+		}
+		if _, err := part.Parse(string(text)); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 })
 
 // meaningOf says in words what a class means.
@@ -41,37 +69,135 @@ func meaningOf(c reconciliation.Class) string {
 	return "a class of the rule file"
 }
 
-// mostShown is how many breaks of a class the page shows; breaks.csv has all.
-const mostShown = 200
+const (
+	// mostShown is how many breaks of a class of a leg the page shows; breaks.csv has all.
+	mostShown = 200
+	// mostText is how many bytes of texts of breaks the page holds, so that it stays below 5 MB whatever the rows hold.
+	mostText = 1 << 20
+	// mostField is how much of one text the page shows, in runes.
+	mostField = 300
+)
 
 // page collects what the report shows.
 type page struct {
 	*RulesReport
-	ByClass []*classPage
+	Reason string
+	Pages  []*legPage
+	// RuleText are the rules as they were obeyed, with their defaults and without secrets.
+	RuleText string
+	Trend    []TrendPoint
+	SignOffs []SignOff
+	text     int // bytes so far
+}
+
+// legPage is what the page shows of a leg.
+type legPage struct {
+	*LegReport
+	ID       string
+	Classes  []*classPage
+	ByClass  *barPlot // nil where there are no breaks
+	ByAge    *barPlot
+	Currency []string // of the differences, in order
+	ages     []int64
 }
 
 // classPage are the breaks of one class in one leg.
 type classPage struct {
-	Leg, Class string
-	Breaks     []ruleBreak
-	More       int
+	Class  string
+	Count  int64
+	Breaks []ruleBreak
+	More   int64
+	// Difference is left less right of the class's rows, by currency, as far as each break's rows are of one currency.
+	Difference map[string]money.Decimal
 }
 
-func newPage(rep *RulesReport) *page { return &page{RulesReport: rep} }
+func newPage(o *RulesOptions, rep *RulesReport) (*page, error) {
+	p := &page{RulesReport: rep, Reason: rep.reason()}
+	var err error
+	if p.RuleText, err = strictyaml.Print(o.Rules); err != nil {
+		return nil, err
+	}
+	if p.Trend, err = trend(o.Out, rep); err != nil {
+		return nil, err
+	}
+	for i := range rep.Legs {
+		p.Pages = append(p.Pages, &legPage{LegReport: &rep.Legs[i], ID: fmt.Sprintf("leg%d", i+1), ages: make([]int64, len(ages))})
+	}
+	return p, nil
+}
 
-func (p *page) add(b ruleBreak) {
-	i := slices.IndexFunc(p.ByClass, func(c *classPage) bool { return c.Leg == b.Leg && c.Class == b.Class })
+func (p *page) add(b *ruleBreak) error {
+	i := slices.IndexFunc(p.Pages, func(l *legPage) bool { return l.Name == b.Leg })
 	if i < 0 {
-		i = len(p.ByClass)
-		p.ByClass = append(p.ByClass, &classPage{Leg: b.Leg, Class: b.Class})
+		return fmt.Errorf("break %s is of leg %q, which the report does not have", b.ID, b.Leg)
 	}
-	c := p.ByClass[i]
-	if len(c.Breaks) == mostShown {
+	leg := p.Pages[i]
+	k := slices.IndexFunc(leg.Classes, func(c *classPage) bool { return c.Class == b.Class })
+	if k < 0 {
+		k = len(leg.Classes)
+		leg.Classes = append(leg.Classes, &classPage{Class: b.Class, Difference: map[string]money.Decimal{}})
+	}
+	c := leg.Classes[k]
+	c.Count++
+	leg.ages[ageOf(b, leg.AsOf)]++
+	if err := c.differ(b); err != nil {
+		return fmt.Errorf("break %s: %w", b.ID, err)
+	}
+	size := 0
+	for _, f := range b.fields() {
+		size += len(f)
+	}
+	if len(c.Breaks) == mostShown || p.text+size > mostText {
 		c.More++
-		return
+		return nil
 	}
-	c.Breaks = append(c.Breaks, b)
+	p.text += size
+	c.Breaks = append(c.Breaks, *b)
+	return nil
 }
+
+// differ adds a break's amounts to its class's differences.
+func (c *classPage) differ(b *ruleBreak) error {
+	for i, s := range [][2]string{{b.AmountLeft, b.CurrencyLeft}, {b.AmountRight, b.CurrencyRight}} {
+		if s[0] == "" {
+			continue
+		}
+		d, err := money.Parse(s[0])
+		if err != nil {
+			return err
+		}
+		if i == 1 {
+			d = d.Neg()
+		}
+		if c.Difference[s[1]], err = c.Difference[s[1]].Add(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish lays out the plots, once all breaks are added.
+func (p *page) finish() {
+	for _, l := range p.Pages {
+		slices.SortFunc(l.Classes, func(a, b *classPage) int { return strings.Compare(a.Class, b.Class) })
+		if len(l.Classes) == 0 {
+			continue
+		}
+		var bars []bar
+		currencies := map[string]bool{}
+		for _, c := range l.Classes {
+			bars = append(bars, bar{Label: strings.ReplaceAll(c.Class, "_", " "), Count: c.Count, Kind: "class"})
+			for currency := range c.Difference {
+				currencies[currency] = true
+			}
+		}
+		l.Currency = slices.Sorted(maps.Keys(currencies))
+		l.ByClass, l.ByAge = newBarPlot(l.ID+"-class", "breaks by class", bars), agePlot(l.ID+"-age", l.ages)
+	}
+}
+
+// Nights is the trend as a plot, nil where there are no earlier nights.
+func (p *page) Nights() *trendPlot { return newTrendPlot(p.Trend) }
 
 // field is a column of a row that the page shows.
 type field struct{ Name, Value string }
@@ -89,7 +215,7 @@ func rowsOf(text string) (out [][]field, err error) {
 		var fields []field
 		for _, n := range slices.Sorted(maps.Keys(r)) {
 			if r[n] != "" {
-				fields = append(fields, field{n, r[n]})
+				fields = append(fields, field{n, cut(r[n])})
 			}
 		}
 		out = append(out, fields)
@@ -97,13 +223,22 @@ func rowsOf(text string) (out [][]field, err error) {
 	return out, nil
 }
 
+// cut shortens a text that is too long to be read.
+func cut(text string) string {
+	if len(text) <= mostField {
+		return text
+	}
+	if r := []rune(text); len(r) > mostField {
+		return string(r[:mostField]) + "… (all of it is in breaks.csv)"
+	}
+	return text
+}
+
 func (p *page) render(w io.Writer) error {
 	t, err := pageTemplate()
 	if err != nil {
-		return err
+		return fmt.Errorf("read the page's template: %w", err)
 	}
-	slices.SortStableFunc(p.ByClass, func(a, b *classPage) int {
-		return strings.Compare(a.Leg+"\x00"+a.Class, b.Leg+"\x00"+b.Class)
-	})
+	p.finish()
 	return t.Execute(w, p)
 }
