@@ -45,6 +45,7 @@ func (f *File) check() []strictyaml.Problem {
 	c.legs()
 	c.passes()
 	c.others()
+	c.reports()
 	return c.problems
 }
 

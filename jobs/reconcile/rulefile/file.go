@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/connectors/lineageio"
+	"github.com/millrace/millrace/connectors/notifyio"
 	"github.com/millrace/millrace/internal/strictyaml"
 	"github.com/millrace/millrace/sdk/fault"
 )
@@ -23,6 +25,10 @@ type File struct {
 	Timing   []Timing  `yaml:"timing" doc:"when rows are expected on the other side: until then a missing row is a difference of timing"`
 	FeeFX    *Residual `yaml:"fee_fx" doc:"largest difference of amounts that counts as a fee or a difference of exchange rates"`
 	Classes  []Class   `yaml:"classes" doc:"break classes of your own; the first whose condition holds is taken"`
+
+	Reports []string          `yaml:"reports" enum:"parquet|xlsx|json" doc:"breaks in more forms beside breaks.csv: breaks.parquet, breaks.xlsx, breaks.ndjson"`
+	Notify  []notifyio.Config `yaml:"notify" doc:"who is told how a run ended"`
+	Lineage *lineageio.Config `yaml:"lineage" doc:"where OpenLineage events go"`
 
 	path  string
 	where strictyaml.Where

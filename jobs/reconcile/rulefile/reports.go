@@ -1,0 +1,35 @@
+package rulefile
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/connectors/lineageio"
+)
+
+// The files that Reports may name.
+const (
+	ReportParquet = "parquet" // breaks.parquet
+	ReportXLSX    = "xlsx"    // breaks.xlsx
+	ReportJSON    = "json"    // breaks.ndjson
+)
+
+// reports checks what is written and who is told.
+func (c *checker) reports() {
+	seen := map[string]bool{}
+	for i, r := range c.f.Reports {
+		if seen[r] {
+			c.say(fmt.Sprintf("reports[%d]", i), "is named twice")
+		}
+		seen[r] = true
+	}
+	for i, n := range c.f.Notify {
+		if err := n.Check(); err != nil {
+			c.say(fmt.Sprintf("notify[%d]", i), "%v", err)
+		}
+	}
+	if c.f.Lineage != nil {
+		if _, err := lineageio.New(*c.f.Lineage); err != nil {
+			c.say("lineage", "%v", err)
+		}
+	}
+}
