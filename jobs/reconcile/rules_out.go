@@ -3,7 +3,6 @@ package reconcile
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"os"
 	"strconv"
@@ -144,7 +143,7 @@ func writeRules(ctx context.Context, o *RulesOptions, rep *RulesReport, legs []s
 	if err != nil {
 		return err
 	}
-	if err := writeRuleBreaks(ctx, out, legs, page); err != nil {
+	if err := writeRuleBreaks(ctx, out, o, legs, page); err != nil {
 		return err
 	}
 	if err := writeRuleMatches(ctx, out, legs); err != nil {
@@ -172,35 +171,28 @@ func writeRules(ctx context.Context, o *RulesOptions, rep *RulesReport, legs []s
 	return out.Put(ctx, summaryName, append(data, '\n'), storage.PutOptions{})
 }
 
-func writeRuleBreaks(ctx context.Context, out storage.Store, legs []settledLeg, page *page) error {
-	w, err := out.Create(ctx, breaksName)
+func writeRuleBreaks(ctx context.Context, out storage.Store, o *RulesOptions, legs []settledLeg, page *page) error {
+	scale := 0
+	for _, l := range legs {
+		scale = max(scale, l.result.Scale())
+	}
+	files, err := openBreaks(ctx, out, o, page, scale)
 	if err != nil {
 		return err
 	}
-	defer w.Abort()
-	rows := csv.NewWriter(w)
-	if err := rows.Write(ruleBreakHeader); err != nil {
-		return err
-	}
+	defer files.abort()
 	for i := range legs {
 		for _, o := range legs[i].result.Breaks() {
 			b, err := legs[i].describe(o)
 			if err != nil {
 				return err
 			}
-			if err := page.add(&b); err != nil {
-				return err
-			}
-			if err := rows.Write(b.fields()); err != nil {
+			if err := files.add(&b); err != nil {
 				return err
 			}
 		}
 	}
-	rows.Flush()
-	if err := rows.Error(); err != nil {
-		return err
-	}
-	return w.Close()
+	return files.close()
 }
 
 // ruleMatchSchema is that of matches.parquet: a row for each row of a side that a match has.

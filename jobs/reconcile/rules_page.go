@@ -176,8 +176,8 @@ func (c *classPage) differ(b *ruleBreak) error {
 	return nil
 }
 
-// finish lays out the plots, once all breaks are added.
-func (p *page) finish() {
+// plots lays out the plots, once all breaks are added.
+func (p *page) plots() {
 	for _, l := range p.Pages {
 		slices.SortFunc(l.Classes, func(a, b *classPage) int { return strings.Compare(a.Class, b.Class) })
 		if len(l.Classes) == 0 {
@@ -234,11 +234,14 @@ func cut(text string) string {
 	return text
 }
 
+// finish has nothing to end: the page is rendered once the report is complete.
+func (p *page) finish() error { return nil }
+
 func (p *page) render(w io.Writer) error {
 	t, err := pageTemplate()
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
-	p.finish()
+	p.plots()
 	return t.Execute(w, p)
 }
