@@ -21,7 +21,7 @@ func (rep *RulesReport) reason() string {
 			said = append(said, fmt.Sprintf("%s of side %s cannot be read and are set aside.", counted(s.Quarantined, "record"), s.Name))
 		}
 	}
-	explained := rep.Total == 0
+	explained := false
 	for _, l := range rep.Legs {
 		explained = explained || l.Verdict == rep.Verdict
 	}
@@ -33,7 +33,7 @@ func (rep *RulesReport) reason() string {
 		said = append(said, fmt.Sprintf("%s, nothing is left over on any side, and no difference of amounts is unexplained.", counted(rep.Matched, "match")))
 	case rep.Verdict == Warn && rep.onlyTiming():
 		said = append(said, "All of them are rows that are not due on the other side yet.")
-	case rep.Verdict != Pass && (rep.Total == 0 || !explained):
+	case rep.Verdict != Pass && !explained:
 		said = append(said, "A proof or a limit that is stated below does not hold.")
 	}
 	return strings.Join(said, " ")
