@@ -22,6 +22,7 @@ var decoders = map[string][]string{
 	"jobs/features":                 {"FuzzParseAsOf"},
 	"jobs/reconcile/rulefile":       {"FuzzParse"},
 	"runners/embedded":              {"FuzzParsePolicy"},
+	"sdk/calendar":                  {"FuzzParseSchedule", "FuzzParseHolidays"},
 	"sdk/change":                    {"FuzzParsePosition"},
 	"sdk/dataset":                   {"FuzzDescriptors", "FuzzParseFailure"},
 	"sdk/dataset/internal/rowcodec": {"FuzzDecode"},
