@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connectors/lineageio"
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/money"
@@ -35,6 +37,12 @@ type RulesOptions struct {
 	// Out is a local folder for breaks.csv, matches.parquet, summary.json and report.html; "" writes none. It is made if it is not there.
 	Out    string
 	Logger *slog.Logger // nil: slog.Default()
+	// MetricsFile gets the run's metrics as Prometheus' text; "" writes none.
+	MetricsFile string
+	// Lineage is where OpenLineage events go if the rules do not say it; nil sends none.
+	Lineage *lineageio.Config
+	// Clock is of metrics, mails and lineage; nil: time.Now. No file of Out depends on it.
+	Clock func() time.Time
 }
 
 // RulesReport is the outcome of a run by a rule file.
@@ -105,17 +113,30 @@ type settledLeg struct {
 	result *reconciliation.Settlement
 }
 
-// RunRules compares the sides of a rule file. Breaks are in the report; an error means that the run could not be made, or that its totals do
-// not tie out, which is a defect.
+// RunRules compares the sides of a rule file, and tells whom the rules name how it ended. Breaks are in the report; an error means that the run could not be
+// made, that its totals do not tie out, which is a defect, or, where rep.Run is set, that the run was made but not everybody could be told.
 func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) {
-	rep, legs, rejects, err := settleRules(ctx, &o)
+	t, err := newTeller(&o)
+	if err != nil {
+		return rep, fmt.Errorf("reconcile: %w", err)
+	}
+	t.lineageStart(ctx)
+	rep, err = runRules(ctx, &o)
+	if err != nil {
+		rep.Run = ""
+	}
+	return rep, t.ended(ctx, &rep, err)
+}
+
+func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error) {
+	rep, legs, rejects, err := settleRules(ctx, o)
 	if err != nil {
 		return rep, fmt.Errorf("reconcile: %w", err)
 	}
 	if o.Out == "" {
 		return rep, nil
 	}
-	if err := writeRules(ctx, &o, &rep, legs, rejects); err != nil {
+	if err := writeRules(ctx, o, &rep, legs, rejects); err != nil {
 		return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 	}
 	return rep, nil

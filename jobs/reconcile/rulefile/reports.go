@@ -33,3 +33,6 @@ func (c *checker) reports() {
 		}
 	}
 }
+
+// Kind is what a column holds, by the name that the rules give it: text, number or date.
+func (col Column) Kind(name string) string { return col.kind(name) }
