@@ -8,8 +8,9 @@
 // cache, in memory or on local disk within a budget, of what the table's key columns say: it is rebuilt from
 // them when a process starts, and brought up to date from the files that changed when somebody else committed.
 //
-// Order of events. Within a shard the offset decides. Between shards the log position (LSN) decides where
-// both events have one, else the commit time, else the shard's name; sources put all events of a key
+// Order of events. Within a shard the offset decides, but for what a producer wrote out of order: in a transaction its numbers go first, and an
+// event that is earlier by its log position (LSN), and not later by its commit time, comes before. Between shards the log position
+// decides where both events have one, else the commit time, else the shard's name; sources put all events of a key
 // into one shard, so this matters only for keys that moved.
 //
 // Invariants:

@@ -171,12 +171,21 @@ func (e *events) op(at columns.Ref) change.Op { return e.batches[at.Batch].Ops[a
 
 // compare orders two events of the stream; see the package's doc.
 func (e *events) compare(a, b columns.Ref) int {
-	if e.shard[a.Batch] == e.shard[b.Batch] {
-		return cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Row, b.Row))
-	}
 	ba, bb := e.batches[a.Batch], e.batches[b.Batch]
-	if la, lb := ba.LSN[a.Row], bb.LSN[b.Row]; la != 0 && lb != 0 && la != lb {
-		return cmp.Compare(la, lb)
+	byLog := 0
+	if la, lb := ba.LSN[a.Row], bb.LSN[b.Row]; la != 0 && lb != 0 {
+		byLog = cmp.Compare(la, lb)
 	}
-	return cmp.Or(cmp.Compare(ba.CommittedAt[a.Row], bb.CommittedAt[b.Row]), cmp.Compare(e.shard[a.Batch], e.shard[b.Batch]))
+	byTime := cmp.Compare(ba.CommittedAt[a.Row], bb.CommittedAt[b.Row])
+	if e.shard[a.Batch] != e.shard[b.Batch] {
+		return cmp.Or(byLog, byTime, cmp.Compare(e.shard[a.Batch], e.shard[b.Batch]))
+	}
+	byOffset := cmp.Or(cmp.Compare(a.Batch, b.Batch), cmp.Compare(a.Row, b.Row))
+	if tx := ba.Tx[a.Row]; tx != "" && tx == bb.Tx[b.Row] && ba.TxOrder[a.Row] != 0 && bb.TxOrder[b.Row] != 0 {
+		return cmp.Or(cmp.Compare(ba.TxOrder[a.Row], bb.TxOrder[b.Row]), byOffset)
+	}
+	if byLog == -byOffset && byTime != byOffset {
+		return byLog
+	}
+	return byOffset
 }

@@ -235,6 +235,28 @@ func TestShardsAreOrderedByLogPosition(t *testing.T) {
 	b.want(map[int64]laketest.Row{1: row(1, 3), 2: row(1, 7)})
 }
 
+// TestWritingOutOfOrder: a producer wrote a batch before the one that it failed to write. The log's order counts, unless the log started again.
+func TestWritingOutOfOrder(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, mirror.Options{})
+	batch := laketest.Batch("a", 0,
+		// by number in a transaction
+		laketest.Event{Op: change.Update, ID: 1, Row: row(1, 2), At: 5, Tx: "t", Order: 2}, laketest.Event{Op: change.Create, ID: 1, Row: row(1, 1), At: 5, Tx: "t", Order: 1},
+		// by position in the log
+		laketest.Event{Op: change.Update, ID: 2, Row: row(1, 2), At: 6, LSN: 20, Tx: "v", Order: 1}, laketest.Event{Op: change.Create, ID: 2, Row: row(1, 1), At: 5, LSN: 10, Tx: "u", Order: 7},
+		// a restored server
+		laketest.Event{Op: change.Create, ID: 3, Row: row(1, 1), At: 5, LSN: 20}, laketest.Event{Op: change.Update, ID: 3, Row: row(1, 2), At: 6, LSN: 10},
+		// nothing known
+		laketest.Event{Op: change.Create, ID: 4, Row: row(1, 1)}, laketest.Event{Op: change.Update, ID: 4, Row: row(1, 2)})
+	defer batch.Release()
+	ch, err := b.apply(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.commit(ch)
+	b.want(map[int64]laketest.Row{1: row(1, 2), 2: row(1, 2), 3: row(1, 2), 4: row(1, 2)})
+}
+
 func TestEventsOutOfOrderAreRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, mirror.Options{})

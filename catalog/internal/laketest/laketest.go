@@ -100,6 +100,9 @@ type Event struct {
 	Row Row
 	LSN int64
 	At  int64 // microseconds
+	// Tx is the transaction, and Order the event's number in it.
+	Tx    string
+	Order int64
 }
 
 // Batch makes a batch of events of one shard, the first at the given offset. Deletes carry the key only.
@@ -114,8 +117,8 @@ func Batch(shard string, offset int64, events ...Event) *source.Batch {
 		b.Offset = append(b.Offset, offset+int64(i))
 		b.CommittedAt = append(b.CommittedAt, e.At)
 		b.LSN = append(b.LSN, e.LSN)
-		b.Tx = append(b.Tx, "")
-		b.TxOrder = append(b.TxOrder, 0)
+		b.Tx = append(b.Tx, e.Tx)
+		b.TxOrder = append(b.TxOrder, e.Order)
 		appendEvent(row, e)
 		if e.Was != 0 {
 			before.Field(0).(*array.Int64Builder).Append(e.Was)

@@ -144,11 +144,23 @@ func (t *Tracker) passable(i, k int) bool {
 	if !t.opts.Markers || x.marker >= 0 {
 		return false
 	}
-	// No marker is in the window. If markers of later transactions are, its own were before the window's start.
-	if t.markersPassed(i, k) || x.fresh == 0 && t.now-x.since >= t.opts.Grace.Microseconds() {
+	// No marker is in the window. If markers of later transactions are, its own were before the window's start, where that is the
+	// stream's or nothing of it is new; else they are to come: a cut takes no event without its markers.
+	before := x.fresh == 0 || x.key.IsZero() || !t.markersBegun()
+	if before && t.markersPassed(i, k) || x.fresh == 0 && t.now-x.since >= t.opts.Grace.Microseconds() {
 		t.setWhole(r.tx)
 	}
 	return x.whole
+}
+
+// markersBegun reports whether the markers of what is new in the window cannot lie before it: every marker shard had some there, or is read from its start.
+func (t *Tracker) markersBegun() bool {
+	for i := range t.shards {
+		if s := &t.shards[i]; s.Role == Markers && s.Mark.IsZero() && s.Next != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // markersPassed reports whether behind run k of shard i there are transactions

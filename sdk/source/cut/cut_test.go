@@ -59,6 +59,8 @@ func TestWholeOnce(t *testing.T) {
 		"interleaved LSN":      {restarts: true, interleavedLSN: true},
 		"garbage":              {garbage: true},
 		"garbage and restarts": {garbage: true, restarts: true},
+		"disorder":             {disorder: true},
+		"interleaved disorder": {disorder: true, interleavedLSN: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,7 +15,8 @@
 //
 // With markers: when its END has arrived, and as many events with distinct
 // numbers as END counts in the collections that are followed. That is exact,
-// whatever the order in which shards arrive.
+// whatever the order in which shards arrive. Where a stream is read from a place within its log, the first END may lack its
+// BEGIN: what there is of that transaction is then taken for all of it.
 //
 // Without markers: when something later has been seen (an event of another
 // transaction behind it in a shard; an event that is later in the source's log; a
@@ -48,7 +49,11 @@
 // restored or replaced server) is followed, not dropped. Duplicates are left out of the cut's
 // ranges and counted. Keys are only compared where they follow the commit
 // order: an event whose [Key] is zero, or equal to the mark without a number of its own,
-// is never a duplicate by its key. A duplicate of an event that is still in the window, and a marker after its transaction's END, belong
+// is never a duplicate by its key. Within the window a transaction's numbers decide: an event behind higher ones whose number has not come yet
+// is new, because a producer with several requests under way may write a batch, fail to write the one before it, and then write both. Such
+// disorder loses nothing and tears nothing, but where it concerns the transaction topic and a table's shard alike, and a
+// transaction that lies wholly behind a later one in both was passed by a cut in between: that looks like a redelivery. A
+// producer with one request under way at a time, which is Kafka Connect's default, writes nothing out of order. A duplicate of an event that is still in the window, and a marker after its transaction's END, belong
 // to no transaction: what came between the deliveries, such as the next date, can be cut apart from it. Where a
 // redelivery of a complete transaction arrives in parts (its duplicates in one window, its markers in the
 // next), the later parts wait for nothing; if the reader restarts in between, they wait up to 30 times Options.Grace.

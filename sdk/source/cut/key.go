@@ -70,8 +70,8 @@ func (m Mark) repeats(k Key, at int64) bool {
 
 // past is the mark behind an event that is no repetition.
 func (m Mark) past(k Key, at int64) Mark {
-	if !k.IsZero() {
-		m.Key = k // also when it is lower: then the source's log started again
+	if !k.IsZero() && (k.Compare(m.Key) > 0 || at > m.At) {
+		m.Key = k // also when it is lower, with a later time: then the source's log started again
 	}
 	m.At = max(m.At, at)
 	return m

@@ -37,6 +37,8 @@ func collectionOf(shard int) string { return fmt.Sprint("c", shard/shardsPerColl
 type historyOptions struct {
 	restarts, garbage bool
 	interleavedLSN    bool
+	// disorder: a producer writes a batch before the one that it failed to write, and then both; of data and of markers, not of both.
+	disorder bool
 }
 
 // drawHistory writes transactions one after the other, as connectors do, with restarts in between.
@@ -49,7 +51,7 @@ func drawHistory(t *rapid.T, o historyOptions) *history {
 	for tx := range n {
 		commit := int64(1000 * tx)
 		at := int64(1_000_000 + 1000*tx)
-		if rapid.IntRange(0, 9).Draw(t, "single") == 0 {
+		if !o.disorder && rapid.IntRange(0, 9).Draw(t, "single") == 0 {
 			shard := rapid.IntRange(0, h.shards-1).Draw(t, "shard")
 			for range rapid.IntRange(0, 4).Draw(t, "snapshot rows") { // without keys: sent again, they are new rows
 				sent = append(sent, sending{shard, record{tx: -1, at: at}})
@@ -79,7 +81,41 @@ func drawHistory(t *rapid.T, o historyOptions) *history {
 		sent = append(sent, sending{h.shards, record{tx: tx, end: true, at: at}})
 	}
 	h.write(t, sent, o)
+	if o.disorder {
+		h.disorder(t)
+	}
 	return h
+}
+
+// disorder writes pieces of logs before what they should follow, and then again where they belong.
+func (h *history) disorder(t *rapid.T) {
+	from, to := 0, h.shards
+	if rapid.Bool().Draw(t, "markers") {
+		from, to = h.shards, h.shards+1
+	}
+	h.want = map[string]int{}
+	for s := range h.logs {
+		var out []record
+		log := h.logs[s]
+		for from <= s && s < to && len(log) > 1 && rapid.Bool().Draw(t, "disorder") {
+			late := rapid.IntRange(1, len(log)-1).Draw(t, "late")
+			early := rapid.IntRange(1, len(log)-late).Draw(t, "early")
+			kept := rapid.IntRange(0, late-1).Draw(t, "kept")
+			out = append(append(out, log[:kept]...), log[late:late+early]...)
+			out = append(out, log[kept:late]...)
+			for _, r := range log[late : late+early] {
+				r.again = true
+				out = append(out, r)
+			}
+			log = log[late+early:]
+		}
+		h.logs[s] = append(out, log...)
+		for o, r := range h.logs[s] {
+			if s < h.shards && !r.again {
+				h.want[fmt.Sprintf("%d/%d", s, o)]++
+			}
+		}
+	}
 }
 
 type sending struct {

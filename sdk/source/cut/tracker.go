@@ -54,6 +54,9 @@ type Event struct {
 	Rejected, Unknown bool
 }
 
+// numbered reports whether the event's number tells it from the others of its transaction.
+func (e *Event) numbered() bool { return e.Order > 0 && e.Order < maxOrder }
+
 // Marker is one record of a marker shard.
 type Marker struct {
 	Offset int64
@@ -112,6 +115,7 @@ type shard struct {
 	touch      int   // index of the last run's touch in its transaction
 	open       int32 // without markers: the transaction of the last event that was no duplicate, -1: none
 	sampled    int64 // the end offset that Sampled gave last; -1: none
+	begun      bool  // of markers: the stream does not begin in the middle of a transaction, or not here, so that each END has its BEGIN
 }
 
 func (s *shard) window() []run { return s.runs[s.head:] }
@@ -181,7 +185,7 @@ func (t *Tracker) AddShard(s Shard) int {
 	if s.Role == Data {
 		c = t.collection(s.Collection)
 	}
-	t.shards = append(t.shards, shard{Shard: s, collection: c, next: s.Next, mark: s.Mark, sampled: -1, open: -1})
+	t.shards = append(t.shards, shard{Shard: s, collection: c, next: s.Next, mark: s.Mark, sampled: -1, open: -1, begun: !s.Mark.IsZero() || s.Next == 0})
 	return i
 }
 
@@ -240,14 +244,17 @@ func (t *Tracker) Event(i int, e *Event) (duplicate bool) {
 	if e.Offset < s.next {
 		return true
 	}
-	duplicate = s.mark.repeats(e.Key, e.At) && !e.Unknown && (!e.Rejected || e.Tx != "")
+	repeats := s.mark.repeats(e.Key, e.At) && !e.Unknown && (!e.Rejected || e.Tx != "")
+	// In the window a number that its transaction has not had yet is new, even behind higher ones: a producer wrote out of order.
+	late := repeats && t.opts.Markers && e.Tx != "" && e.numbered() && !s.Mark.repeats(e.Key, e.At)
+	duplicate = repeats && !late
 	id, inTx := single, e.Tx != ""
 	switch {
 	case e.Unknown && t.opts.Markers:
 		id = held
 	case inTx && (t.opts.Markers || !duplicate):
 		var again bool
-		id, again = t.joinTx(s, e, duplicate)
+		id, again = t.joinTx(s, e, repeats, duplicate)
 		duplicate = duplicate || again
 	}
 	date := int64(0)

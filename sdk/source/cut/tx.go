@@ -17,7 +17,9 @@ type tx struct {
 	begin     bool
 	end       bool
 	whole     bool  // known to be complete
+	headless  bool  // the stream begins in its middle
 	again     bool  // some of its records were delivered before
+	delivered bool  // one of its events was, before the window
 	closed    int64 // number of the sample of ends that is late enough to decide; 0: nothing later has been seen
 	key       Key   // the highest
 	seq       int64 // absolute number of its first run in the marker shard
@@ -150,8 +152,8 @@ func (t *Tracker) remember(id string) {
 }
 
 // joinTx finds the transaction that takes event e; single for the rest of a
-// redelivery. again says that the event is known to have arrived before.
-func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bool) {
+// redelivery. again says that the event is known to have arrived before. e repeats the shard's mark, and is a duplicate by its key.
+func (t *Tracker) joinTx(s *shard, e *Event, repeats, duplicate bool) (id int32, again bool) {
 	if r := s.last(); r != nil && r.tx >= 0 && t.txs.at(r.tx).id == e.Tx {
 		id = r.tx
 	} else if known, ok := t.ids.find(e.Tx, &t.txs); ok {
@@ -163,13 +165,13 @@ func (t *Tracker) joinTx(s *shard, e *Event, duplicate bool) (id int32, again bo
 		id = t.open(e.Tx)
 	}
 	x := t.txs.at(id)
-	again = e.Order > 0 && e.Order < maxOrder && x.seen.has(e.Order)
-	if duplicate && again && t.opts.Markers {
+	again = e.numbered() && x.seen.has(e.Order)
+	if repeats && again && t.opts.Markers {
 		x.again = true
 		return single, true // it is not waited for, so what lies between the deliveries need not be cut with it
 	}
-	again = duplicate || again
-	x.again = x.again || again
+	x.again = x.again || again || duplicate
+	x.delivered = x.delivered || duplicate
 	return id, again
 }
 
@@ -191,7 +193,7 @@ func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
 			t.late.add(x.key)
 		}
 	}
-	if e.Order <= 0 || e.Order >= maxOrder || x.seen.add(e.Order) {
+	if !e.numbered() || x.seen.add(e.Order) {
 		x.got++
 		x.touches[s.touch].n++
 	}
@@ -199,9 +201,11 @@ func (t *Tracker) number(s *shard, id int32, e *Event, duplicate bool) {
 	t.checkWhole(id)
 }
 
-// checkWhole notes that a transaction has all that its END counts.
+// checkWhole notes that a transaction has all that its END counts, or all that there is of it: where the stream begins in its middle, and
+// where it was delivered before and is sent again in part.
 func (t *Tracker) checkWhole(id int32) {
-	if x := t.txs.at(id); t.opts.Markers && !x.whole && x.end && (!x.begin || x.got >= x.need) {
+	x := t.txs.at(id)
+	if t.opts.Markers && !x.whole && x.end && (x.got >= x.need || x.headless || x.delivered && !x.begin) {
 		t.setWhole(id)
 	}
 }
@@ -240,11 +244,14 @@ func (t *Tracker) Marker(i int, m *Marker) {
 		x.marker, x.seq = int32(i), s.dropped+int64(len(s.runs)-1)
 	}
 	x.at = m.At
+	begun := s.begun
+	s.begun = true
 	if !m.End {
 		x.again = x.again || x.begin
 		x.begin = true
 		return
 	}
+	x.headless = x.headless || !x.begin && !begun
 	if x.again = x.again || x.end || !x.begin; x.end {
 		return
 	}

@@ -82,6 +82,7 @@ func Run(t *testing.T, make Factory) {
 		{"Without markers", testWithoutMarkers},
 		{"From every position", testEveryPosition},
 		{"Read again and elsewhere", testReadAgain},
+		{"Written out of order", testDisorder},
 		{"A transaction larger than limits and memory", testLarge},
 		{"Limits", testLimits},
 		{"Business dates", testDates},

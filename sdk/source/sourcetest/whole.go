@@ -170,6 +170,34 @@ func testReadAgain(t *testing.T, make Factory) {
 	}
 }
 
+// testDisorder: a producer writes the second half of a transaction, which a reader sees, then both halves, because the first was not
+// written. So a broker's restart leaves it where a producer has several requests under way.
+func testDisorder(t *testing.T, make Factory) {
+	ctx, h, s := setup(t, make, 16, Spec{Markers: true})
+	write(t, ctx, h, s.Tx(5))
+	r := newReader(t, open(t, ctx, h), change.Position{})
+	var twice int64
+	for range 4 {
+		whole := s.Tx(40)
+		half := whole[len(whole)/2:]
+		for _, m := range half {
+			if m.Kind == Data && m.Value != nil {
+				twice++
+			}
+		}
+		write(t, ctx, h, half)
+		r.step(ctx, all())
+		write(t, ctx, h, append(whole, s.Tx(3)...))
+		r.step(ctx, all())
+	}
+	write(t, ctx, h, s.Heartbeat())
+	r.drain(ctx, all, len(s.Facts), 0)
+	compare(t, r.facts, s.Facts)
+	if r.total.Duplicates != twice {
+		t.Errorf("%d duplicates, want %d", r.total.Duplicates, twice)
+	}
+}
+
 // testLarge plans a transaction that exceeds all limits, with next to no memory.
 func testLarge(t *testing.T, make Factory) {
 	ctx, h, s := setup(t, make, 13, Spec{Markers: true, MemoryBudget: 1000})
