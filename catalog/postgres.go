@@ -32,16 +32,24 @@ func openPostgres(ctx context.Context, c Config, files *fileStores) (backend, er
 	}
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(stageWorkers)
-	b := newSQLBackend(c, files, db, dialect{
-		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
-		transient:   pgTransient,
-		columns:     `SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ?`,
-		begun:       pgEndIdle,
-	})
+	b := newSQLBackend(c, files, db, postgresDialect())
 	if err := b.preparePostgres(ctx, c); err != nil {
 		return nil, errors.Join(pgUsage(c.Catalog, err), db.Close())
 	}
 	return b, nil
+}
+
+func postgresDialect() dialect {
+	return dialect{
+		placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
+		transient:   pgTransient,
+		columns:     `SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ?`,
+		begun:       pgEndIdle,
+		now:         `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)`,
+		serial:      `BIGSERIAL PRIMARY KEY`,
+		lockRow:     ` FOR UPDATE`,
+		snapshot:    sql.LevelRepeatableRead,
+	}
 }
 
 // preparePostgres makes the tables under a lock: CREATE TABLE IF NOT EXISTS races with itself there.

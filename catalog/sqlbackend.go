@@ -40,6 +40,10 @@ type dialect struct {
 	columns   string // a query with one parameter, the table, for the names of its columns
 	// begun is run at the beginning of a commit's transaction; "": nothing.
 	begun string
+	// What leases need: the database's time in milliseconds since 1970, a column that numbers its rows, and
+	// what locks the row that a query reads until the transaction's end.
+	now, serial, lockRow string
+	snapshot             sql.IsolationLevel // at which all queries of a transaction see one state
 }
 
 // stageWorkers bounds how many metadata files are read or written at once.

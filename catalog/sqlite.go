@@ -26,19 +26,11 @@ func openSQLite(ctx context.Context, c Config, files *fileStores, path string) (
 	} else if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fault.Usagef("lake: folder of catalog %s: %w", path, err)
 	}
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
-		"_pragma": {"journal_mode(WAL)", "busy_timeout(15000)", "synchronous(FULL)"},
-		"_txlock": {"immediate"},
-	}.Encode()}).String()
-	db, err := sql.Open("sqlite", dsn)
+	db, err := sql.Open("sqlite", sqliteDSN(path))
 	if err != nil {
 		return nil, fault.Usagef("lake: catalog %s: %w", path, err)
 	}
-	b := newSQLBackend(c, files, db, dialect{
-		placeholder: func(int) string { return "?" },
-		transient:   sqliteTransient,
-		columns:     `SELECT name FROM pragma_table_info(?)`,
-	})
+	b := newSQLBackend(c, files, db, sqliteDialect())
 	if c.Existing {
 		err = b.checkExisting(ctx, path)
 	}
@@ -49,6 +41,24 @@ func openSQLite(ctx context.Context, c Config, files *fileStores, path string) (
 		return nil, errors.Join(sqliteUsage(path, err), db.Close())
 	}
 	return b, nil
+}
+
+// sqliteDSN opens the database as every writer of a catalog must.
+func sqliteDSN(path string) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
+		"_pragma": {"journal_mode(WAL)", "busy_timeout(15000)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}.Encode()}).String()
+}
+
+func sqliteDialect() dialect {
+	return dialect{
+		placeholder: func(int) string { return "?" },
+		transient:   sqliteTransient,
+		columns:     `SELECT name FROM pragma_table_info(?)`,
+		now:         `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`,
+		serial:      `INTEGER PRIMARY KEY AUTOINCREMENT`,
+	}
 }
 
 // sqliteUsage marks what only the user can mend: a file that is no database, or may not be written.
