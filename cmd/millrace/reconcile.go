@@ -30,7 +30,7 @@ type reconcileFlags struct {
 	cut, quarantine      int64
 	rows, dry            bool
 	only                 []string
-	rules                string
+	rules, metrics       string
 	sides                []string
 }
 
@@ -64,6 +64,9 @@ is known by what it compares. With --out, breaks.csv, matches.parquet and summar
 			if len(x.sides) > 0 {
 				return fault.Usagef("--side names a side of a rule file: give --rules")
 			}
+			if x.metrics != "" {
+				return fault.Usagef("--metrics-file is for a run by a rule file: give --rules")
+			}
 			o, done, err := x.options(c.Context(), c.ErrOrStderr())
 			if err != nil {
 				return err
@@ -92,6 +95,7 @@ is known by what it compares. With --out, breaks.csv, matches.parquet and summar
 	f.BoolVar(&x.dry, "dry-run", false, "record nothing in the lake")
 	f.StringVar(&x.rules, "rules", "", "a rule file: compare its sides, instead of the project file's checks")
 	f.StringArrayVar(&x.sides, "side", nil, "where a side of the rule file is, as NAME=PATH (repeatable)")
+	f.StringVar(&x.metrics, "metrics-file", "", "with --rules: a file for the run's metrics as Prometheus' text, replaced whole, for the textfile collector")
 	return c
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace/millrace/connectors/lineageio"
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/jobs/reconcile"
@@ -32,11 +34,11 @@ func (x *reconcileFlags) byRules(c *cobra.Command) error {
 	}
 	defer done()
 	rep, err := reconcile.RunRules(c.Context(), o)
-	if err != nil {
+	if err != nil && rep.Run == "" {
 		return err
 	}
-	if err := printRules(c.OutOrStdout(), rep); err != nil {
-		return err
+	if err := errors.Join(err, printRules(c.OutOrStdout(), rep)); err != nil {
+		return err // the run has a verdict, but not everybody knows
 	}
 	switch {
 	case rep.Verdict != reconcile.Fail:
@@ -71,7 +73,7 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 		}
 		o.Sides[name] = path
 	}
-	o.Out, o.At.Cut = x.out, x.cut
+	o.Out, o.At.Cut, o.MetricsFile, o.Lineage = x.out, x.cut, x.metrics, lineageio.FromEnv(os.LookupEnv)
 	if x.asOf != "" {
 		day, err := time.Parse(time.DateOnly, x.asOf)
 		if err != nil || x.cut != 0 {
