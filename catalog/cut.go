@@ -103,7 +103,7 @@ func (at At) resolve(st state) (picker, int64, error) {
 		if at.Cut < 0 || at.Cut > st.cut {
 			return nil, 0, fmt.Errorf("cut %d: the lake's last is %d: %w", at.Cut, st.cut, ErrNotFound)
 		}
-		return pickCut(at.Cut), at.Cut, nil
+		return pickCutOrTag(st, at.Cut), at.Cut, nil
 	case at.Snapshot != 0:
 		return at.resolveSnapshot(st)
 	case at.Position != nil:

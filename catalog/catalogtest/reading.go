@@ -133,6 +133,43 @@ func testBusinessDates(t *testing.T, h Harness) {
 	}
 }
 
+// testTaggedCutOutlivesExpiry reads a business date's cut by its number after the snapshots between it and the latest are expired.
+func testTaggedCutOutlivesExpiry(t *testing.T, h Harness) {
+	l := open(t, h, 2)
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC) }
+	first := l.add(0, tableName(0), tableName(1))
+	first.BusinessDate = day(23)
+	l.commit(first)
+	for n := range int64(3) {
+		more := l.add(n+1, tableName(int(n)%2))
+		more.BusinessDate = day(24)
+		l.commit(more)
+	}
+	err := l.UpdateTables(t.Context(), []string{tableName(0), tableName(1)}, func(_ string, m table.Metadata) ([]table.Update, []table.Requirement, error) {
+		kept := map[int64]bool{m.CurrentSnapshot().SnapshotID: true, m.SnapshotByName("bd-2026-11-23").SnapshotID: true}
+		var gone []int64
+		for _, s := range m.Snapshots() {
+			if !kept[s.SnapshotID] {
+				gone = append(gone, s.SnapshotID)
+			}
+		}
+		return []table.Update{table.NewRemoveSnapshotsUpdate(gone, false)}, nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if got := len(l.paths(catalog.At{Cut: 1}, tableName(i))); got != 1 {
+			t.Errorf("table %d has %d files at the tagged cut, want 1", i, got)
+		}
+	}
+	dates, err := l.BusinessDates(t.Context())
+	want := []catalog.BusinessDate{{Date: day(23), Cut: 1}, {Date: day(24), Cut: 4}}
+	if err != nil || !slices.Equal(dates, want) {
+		t.Errorf("business dates %v, %v", dates, err)
+	}
+}
+
 func testHistory(t *testing.T, h Harness) {
 	l := open(t, h, 2)
 	l.commit(l.add(0, tableName(0), tableName(1)))

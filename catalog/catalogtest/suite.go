@@ -60,6 +60,7 @@ func Run(t *testing.T, h Harness) {
 		"TimeTravel":       testTimeTravel,
 		"BusinessDates":    testBusinessDates,
 		"History":          testHistory,
+		"TaggedCut":        testTaggedCutOutlivesExpiry,
 		"RacingCommitters": testRacingCommitters,
 		"RacingEpochs":     testRacingEpochs,
 		"CutsNeverTear":    testCutsNeverTear,
