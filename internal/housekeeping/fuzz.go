@@ -14,6 +14,7 @@ var decoders = map[string][]string{
 	"catalog/maintenance":           {"FuzzSeen"},
 	"connectors/csvio":              {"FuzzScan"},
 	"connectors/fileio":             {"FuzzLines", "FuzzParseAnchor"},
+	"connectors/fixedio":            {"FuzzReader"},
 	"connectors/jsonio":             {"FuzzRecord", "FuzzElements"},
 	"connectors/kafkaio":            {"FuzzSplitShard"},
 	"internal/project":              {"FuzzParse"},
