@@ -22,6 +22,7 @@ func (f *File) check() []strictyaml.Problem {
 	f.checkProcess(say)
 	f.checkFeatures(say)
 	f.checkExport(say)
+	f.checkNightly(say)
 	for _, name := range slices.Sorted(maps.Keys(f.Ingest.Tables)) {
 		f.checkTable("ingest.tables."+name, f.Ingest.Tables[name], say)
 	}

@@ -21,6 +21,7 @@ type File struct {
 	Reconcile Reconcile `yaml:"reconcile" doc:"the proof of the lake: against a statement, its own balances, and the change stream"`
 	Metrics   *Metrics  `yaml:"metrics" doc:"show what a running process does"`
 	Maintain  Maintain  `yaml:"maintain" doc:"compaction, expiry of snapshots and collection of garbage"`
+	Nightly   *Nightly  `yaml:"nightly" doc:"what runs every night, when, and who is told"`
 
 	path  string
 	where strictyaml.Where
