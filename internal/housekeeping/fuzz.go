@@ -17,6 +17,7 @@ var decoders = map[string][]string{
 	"connectors/fixedio":            {"FuzzReader"},
 	"connectors/jsonio":             {"FuzzRecord", "FuzzElements"},
 	"connectors/kafkaio":            {"FuzzSplitShard"},
+	"connectors/sqlio":              {"FuzzAppend"},
 	"internal/project":              {"FuzzParse"},
 	"internal/strictyaml":           {"FuzzDecode"},
 	"jobs/export":                   {"FuzzManifest"},
