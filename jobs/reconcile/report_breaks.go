@@ -261,6 +261,9 @@ func newBreakBook(w storage.Writer, p *page) (breakFile, error) {
 		for _, file := range s.Files {
 			rows = append(rows, []xlsxio.Cell{text("file of " + s.Name), text(file.Name + ", SHA-256 " + file.SHA256)})
 		}
+		if s.Database != "" {
+			rows = append(rows, []xlsxio.Cell{text("query of " + s.Name), text(s.Database)})
+		}
 		if s.Table != "" {
 			rows = append(rows, []xlsxio.Cell{text("table of " + s.Name), text(fmt.Sprintf("%s, snapshot %d", s.Table, s.Snapshot))})
 		}

@@ -83,6 +83,9 @@ func (t *teller) input(side *rulefile.Side) lineageio.Dataset {
 	var d lineageio.Dataset
 	if at := location(t.o, side); at != "" {
 		d.Namespace, d.Name = datasetName(at)
+	} else if side.Database != nil {
+		d.Namespace, d.Name = datasetName(side.Database.Place())
+		d.Name += "." + side.Name
 	} else {
 		d.Namespace, d.Name = "millrace", side.Table
 	}

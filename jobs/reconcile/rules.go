@@ -65,6 +65,7 @@ type SideReport struct {
 	Name        string                   `json:"name"`
 	Files       []File                   `json:"files,omitempty"`
 	Table       string                   `json:"table,omitempty"`
+	Database    string                   `json:"database,omitempty"` // of the query, without user and password
 	Snapshot    int64                    `json:"snapshot,omitempty"` // of the table
 	Rows        int64                    `json:"rows"`
 	Totals      map[string]money.Decimal `json:"totals"` // by currency

@@ -63,6 +63,8 @@ func (l *loader) load(ctx context.Context) (*reconciliation.Side, error) {
 	switch {
 	case location != "":
 		err = l.files(ctx, location)
+	case l.spec.Database != nil:
+		err = l.database(ctx)
 	case l.spec.Table != "":
 		err = l.table(ctx)
 	default:
@@ -76,12 +78,12 @@ func (l *loader) load(ctx context.Context) (*reconciliation.Side, error) {
 
 // format of a side's files.
 func (l *loader) format(glob string) (string, error) {
-	if l.spec.Format != "auto" && l.spec.Format != "" {
-		return l.spec.Format, nil
+	if set := l.spec.FormatOf(); set != "" {
+		return set, nil
 	}
 	f, err := formatOf(glob)
 	if err != nil {
-		return "", fault.Usagef("%s: its name does not say what it is; set the side's format to csv, parquet or statement", glob)
+		return "", fault.Usagef("%s: its name does not say what it is; set the side's format to csv, parquet, statement or fixed", glob)
 	}
 	return f, nil
 }
@@ -101,6 +103,8 @@ func (l *loader) files(ctx context.Context, location string) error {
 	switch format {
 	case "csv":
 		return l.csv(ctx, store, glob)
+	case "fixed":
+		return l.fixed(ctx, store, glob)
 	case "statement":
 		opts := statementio.Options{OnReject: l.onReject()}
 		splits, err := statementio.Splits(ctx, store, glob, opts)

@@ -53,6 +53,7 @@ func (c *checker) side(path string, s *Side) {
 	if s.File != "" && s.Table != "" {
 		c.say(path+".table", "a side is a file or a table, not both")
 	}
+	c.sources(path, s)
 	if s.Table != "" && (s.Quarantine > 0 || s.CSV.Delimiter != "" || s.Format != "auto") {
 		c.say(path+".table", "format, csv and quarantine have no effect on a table")
 	}

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace/millrace/connectors/fixedio"
 	"github.com/millrace/millrace/connectors/lineageio"
 	"github.com/millrace/millrace/connectors/notifyio"
+	"github.com/millrace/millrace/connectors/sqlio"
 	"github.com/millrace/millrace/internal/strictyaml"
 	"github.com/millrace/millrace/sdk/fault"
 )
@@ -36,10 +38,14 @@ type File struct {
 
 // Side is one account of the movements.
 type Side struct {
-	Name    string            `yaml:"name" required:"true" doc:"such as ledger or bank"`
-	File    string            `yaml:"file" doc:"path or s3:// location, its last part may be a pattern; or give --side NAME=PATH"`
-	Table   string            `yaml:"table" doc:"a table of the lake, such as ledger.entries, instead of a file"`
-	Format  string            `yaml:"format" default:"auto" enum:"auto|csv|parquet|statement" doc:"auto: by the file's name; statement: SWIFT MT940/942, camt, BAI2, NACHA and OFX, by the file's bytes"`
+	Name   string `yaml:"name" required:"true" doc:"such as ledger or bank"`
+	File   string `yaml:"file" doc:"path or s3:// location, its last part may be a pattern; or give --side NAME=PATH"`
+	Table  string `yaml:"table" doc:"a table of the lake, such as ledger.entries, instead of a file"`
+	Format string `yaml:"format" default:"auto" enum:"auto|csv|parquet|statement|fixed" doc:"auto: by the file's name; fixed: columns at fixed places; statement: SWIFT MT940/942, camt, BAI2, NACHA and OFX, by the file's bytes"`
+	// Database is a query, instead of a file.
+	Database *sqlio.Config `yaml:"database" doc:"a query of PostgreSQL or MariaDB, instead of a file"`
+	// Fixed is how fixed-width files are written.
+	Fixed   *fixedio.Layout   `yaml:"fixed" doc:"how fixed-width files are written"`
 	Where   string            `yaml:"where" doc:"which rows count: a condition over the source's own columns"`
 	CSV     CSV               `yaml:"csv" doc:"how CSV files are written"`
 	Columns map[string]Column `yaml:"columns" doc:"columns by the names that passes use; amount, currency and date are known by their names"`
