@@ -20,7 +20,7 @@ type Decoder struct {
 	account level // 03
 	head    header
 	totals  [2]summary // of the account: type codes 100 and 400
-	err     error
+	entries book.Entries
 	ended   bool // by 99
 }
 
@@ -50,14 +50,11 @@ type summary struct {
 
 // NewDecoder reads r, which it does not close. It fails with a fault.Usage for options that cannot be, and with an error of r.
 func NewDecoder(r io.Reader, opts statement.Options) (*Decoder, error) {
-	if err := opts.Validate(); err != nil {
+	b, src, err := book.Open(statement.BAI2, r, opts)
+	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{book: book.New(statement.BAI2, opts)}
-	src, err := text.Open(r, string(opts.Encoding))
-	if err != nil {
-		return nil, d.book.Failed(book.Place{Line: 1}, err)
-	}
+	d := &Decoder{book: b}
 	d.records = records{lines: text.NewAhead(src, d.book.MaxRecord()), book: d.book}
 	return d, nil
 }
@@ -70,13 +67,7 @@ func (d *Decoder) File() statement.File {
 
 // Next fills e with the next entry, or returns io.EOF.
 func (d *Decoder) Next(e *statement.Entry) error {
-	for d.err == nil {
-		var done bool
-		if done, d.err = d.step(e); done && d.err == nil {
-			return nil
-		}
-	}
-	return d.err
+	return d.entries.Next(e, d.step)
 }
 
 // step uses one record; done where it is an entry.

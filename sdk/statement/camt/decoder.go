@@ -9,21 +9,20 @@ import (
 	"github.com/millrace/millrace/sdk/statement"
 	"github.com/millrace/millrace/sdk/statement/internal/book"
 	"github.com/millrace/millrace/sdk/statement/internal/markup"
-	"github.com/millrace/millrace/sdk/statement/internal/text"
 )
 
 // Decoder reads one file. It is used by one goroutine.
 type Decoder struct {
-	book  *book.Book
-	scan  *markup.Scanner
-	state state
-	path  []byte // of the leaf in an element that is read whole
-	attr  []byte // Ccy of the innermost element
-	st    stated
-	ntry  booking
-	names interned
-	seen  bool // a message
-	err   error
+	book    *book.Book
+	scan    *markup.Scanner
+	state   state
+	path    []byte // of the leaf in an element that is read whole
+	attr    []byte // Ccy of the innermost element
+	st      stated
+	ntry    booking
+	names   interned
+	seen    bool // a message
+	entries book.Entries
 }
 
 // state is which element is open.
@@ -39,14 +38,11 @@ const (
 
 // NewDecoder reads r, which it does not close. It fails with a fault.Usage for options that cannot be, and with an error of r.
 func NewDecoder(r io.Reader, opts statement.Options) (*Decoder, error) {
-	if err := opts.Validate(); err != nil {
+	b, src, err := book.Open(statement.CAMT, r, opts)
+	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{book: book.New(statement.CAMT, opts), names: interned{}}
-	src, err := text.Open(r, string(opts.Encoding))
-	if err != nil {
-		return nil, d.book.Failed(book.Place{Line: 1}, err)
-	}
+	d := &Decoder{book: b, names: interned{}}
 	d.scan = markup.New(src, false, d.book.MaxRecord())
 	return d, nil
 }
@@ -59,13 +55,7 @@ func (d *Decoder) File() statement.File {
 
 // Next fills e with the next entry, or returns io.EOF.
 func (d *Decoder) Next(e *statement.Entry) error {
-	for d.err == nil {
-		var done bool
-		if done, d.err = d.step(e); done && d.err == nil {
-			return nil
-		}
-	}
-	return d.err
+	return d.entries.Next(e, d.step)
 }
 
 func (d *Decoder) place() book.Place {

@@ -1,9 +1,7 @@
 package camt_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/millrace/millrace/sdk/statement"
@@ -31,12 +29,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	var e statement.Entry
-	for {
-		err := d.Next(&e)
-		if errors.Is(err, io.EOF) {
-			return
-		}
+	for e, err := range statement.All(d) {
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -21,7 +21,7 @@ type Decoder struct {
 	totals  [2]total // :90D:, :90C:
 	version string   // of the message
 	began   bool
-	err     error
+	entries book.Entries
 }
 
 // pending is a :61: that waits for its :86:.
@@ -44,14 +44,11 @@ type page struct {
 
 // NewDecoder reads r, which it does not close. It fails with a fault.Usage for options that cannot be, and with an error of r.
 func NewDecoder(r io.Reader, opts statement.Options) (*Decoder, error) {
-	if err := opts.Validate(); err != nil {
+	b, src, err := book.Open(statement.MT940, r, opts)
+	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{book: book.New(statement.MT940, opts)}
-	src, err := text.Open(r, string(opts.Encoding))
-	if err != nil {
-		return nil, d.book.Failed(book.Place{Line: 1}, err)
-	}
+	d := &Decoder{book: b}
 	d.fields = fields{lines: text.NewLines(src, d.book.MaxRecord()), book: d.book}
 	return d, nil
 }
@@ -64,13 +61,7 @@ func (d *Decoder) File() statement.File {
 
 // Next fills e with the next entry, or returns io.EOF.
 func (d *Decoder) Next(e *statement.Entry) error {
-	for d.err == nil {
-		var done bool
-		if done, d.err = d.step(e); done && d.err == nil {
-			return nil
-		}
-	}
-	return d.err
+	return d.entries.Next(e, d.step)
 }
 
 // step uses one field; done where e was filled.

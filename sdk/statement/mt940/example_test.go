@@ -1,9 +1,7 @@
 package mt940_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/millrace/millrace/sdk/statement"
@@ -25,12 +23,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	var e statement.Entry
-	for {
-		err := d.Next(&e)
-		if errors.Is(err, io.EOF) {
-			return
-		}
+	for e, err := range statement.All(d) {
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -10,7 +10,6 @@ import (
 	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/statement"
 	"github.com/millrace/millrace/sdk/statement/internal/book"
-	"github.com/millrace/millrace/sdk/statement/internal/text"
 )
 
 // Decoder reads one file. It is used by one goroutine.
@@ -27,7 +26,7 @@ type Decoder struct {
 		records     int64
 		totals      totals
 	}
-	err error
+	entries book.Entries
 }
 
 // totals are what a control record states.
@@ -80,17 +79,14 @@ type pending struct {
 // NewDecoder reads r, which it does not close. Amounts are in USD unless opts names a currency. It fails with a fault.Usage for
 // options that cannot be, and with an error of r.
 func NewDecoder(r io.Reader, opts statement.Options) (*Decoder, error) {
-	if err := opts.Validate(); err != nil {
-		return nil, err
-	}
 	if opts.Currency == "" {
 		opts.Currency = "USD"
 	}
-	d := &Decoder{book: book.New(statement.NACHA, opts)}
-	src, err := text.Open(r, string(opts.Encoding))
+	b, src, err := book.Open(statement.NACHA, r, opts)
 	if err != nil {
-		return nil, d.book.Failed(book.Place{Line: 1}, err)
+		return nil, err
 	}
+	d := &Decoder{book: b}
 	d.records = records{src: src, in: bufio.NewReaderSize(src, 64<<10), book: d.book, offset: src.Start()}
 	return d, nil
 }
@@ -103,13 +99,7 @@ func (d *Decoder) File() statement.File {
 
 // Next fills e with the next entry, or returns io.EOF.
 func (d *Decoder) Next(e *statement.Entry) error {
-	for d.err == nil {
-		var done bool
-		if done, d.err = d.step(e); done && d.err == nil {
-			return nil
-		}
-	}
-	return d.err
+	return d.entries.Next(e, d.step)
 }
 
 // step uses one record; done where an entry has ended.

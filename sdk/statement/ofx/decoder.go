@@ -10,20 +10,19 @@ import (
 	"github.com/millrace/millrace/sdk/statement"
 	"github.com/millrace/millrace/sdk/statement/internal/book"
 	"github.com/millrace/millrace/sdk/statement/internal/markup"
-	"github.com/millrace/millrace/sdk/statement/internal/text"
 )
 
 // Decoder reads one file. It is used by one goroutine.
 type Decoder struct {
-	book  *book.Book
-	scan  *markup.Scanner
-	open  []string // aggregates, outermost first
-	leaf  string   // the element that waits for its text
-	trn   transaction
-	bal   balance
-	names map[string]string // in capitals
-	seen  bool              // an OFX element
-	err   error
+	book    *book.Book
+	scan    *markup.Scanner
+	open    []string // aggregates, outermost first
+	leaf    string   // the element that waits for its text
+	trn     transaction
+	bal     balance
+	names   map[string]string // in capitals
+	seen    bool              // an OFX element
+	entries book.Entries
 }
 
 // aggregates are the elements that hold others. All others hold a text, or nothing.
@@ -45,14 +44,11 @@ const maxOpen = 40
 
 // NewDecoder reads r, which it does not close. It fails with a fault.Usage for options that cannot be, and with an error of r.
 func NewDecoder(r io.Reader, opts statement.Options) (*Decoder, error) {
-	if err := opts.Validate(); err != nil {
+	b, src, err := book.Open(statement.OFX, r, opts)
+	if err != nil {
 		return nil, err
 	}
-	d := &Decoder{book: book.New(statement.OFX, opts), names: map[string]string{}}
-	src, err := text.Open(r, string(opts.Encoding))
-	if err != nil {
-		return nil, d.book.Failed(book.Place{Line: 1}, err)
-	}
+	d := &Decoder{book: b, names: map[string]string{}}
 	in := bufio.NewReaderSize(src, maxHeader)
 	h, before, err := readHeader(in)
 	if err != nil {
@@ -73,13 +69,7 @@ func (d *Decoder) File() statement.File {
 
 // Next fills e with the next entry, or returns io.EOF.
 func (d *Decoder) Next(e *statement.Entry) error {
-	for d.err == nil {
-		var done bool
-		if done, d.err = d.step(e); done && d.err == nil {
-			return nil
-		}
-	}
-	return d.err
+	return d.entries.Next(e, d.step)
 }
 
 // step uses one token; done where e was filled.
