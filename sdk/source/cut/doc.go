@@ -54,7 +54,7 @@
 // disorder loses nothing and tears nothing, but where it concerns the transaction topic and a table's shard alike, and a
 // transaction that lies wholly behind a later one in both was passed by a cut in between: that looks like a redelivery. A
 // producer with one request under way at a time, which is Kafka Connect's default, writes nothing out of order. Without markers
-it has to be one: an event behind a higher key of its shard counts as a duplicate there. A duplicate of an event that is still in the window, and a marker after its transaction's END, belong
+// it has to be one: an event behind a higher key of its shard counts as a duplicate there. A duplicate of an event that is still in the window, and a marker after its transaction's END, belong
 // to no transaction: what came between the deliveries, such as the next date, can be cut apart from it. Where a
 // redelivery of a complete transaction arrives in parts (its duplicates in one window, its markers in the
 // next), the later parts wait for nothing; if the reader restarts in between, they wait up to 30 times Options.Grace.
