@@ -75,7 +75,7 @@ func commands() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), reconcileCommand(), resnapshotCommand(), showCommand(), tablesCommand(), verifyCommand())
+	root.AddCommand(checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), nightlyCommand(), reconcileCommand(), resnapshotCommand(), showCommand(), tablesCommand(), verifyCommand())
 	strictly(root)
 	root.SetHelpCommand(helpCommand(root))
 	return root
@@ -93,6 +93,13 @@ func (p *projectFlags) add(c *cobra.Command) {
 }
 
 func (p *projectFlags) load() (*project.File, error) {
+	data, found, err := pinned(p.path)
+	switch {
+	case err != nil:
+		return nil, err
+	case found:
+		return project.Parse(p.path, data, os.LookupEnv, p.set...)
+	}
 	return project.Load(p.path, os.LookupEnv, p.set...)
 }
 

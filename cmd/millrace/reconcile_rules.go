@@ -59,7 +59,7 @@ func printRules(w io.Writer, rep reconcile.RulesReport) error {
 // rulesOptions put the rule file and the flags together. done closes what is open.
 func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOptions, done func(), err error) {
 	done = func() {}
-	if o.Rules, o.Text, err = rulefile.Load(x.rules, os.LookupEnv); err != nil {
+	if o.Rules, o.Text, err = loadRules(x.rules); err != nil {
 		return o, done, err
 	}
 	o.Sides = map[string]string{}
@@ -76,10 +76,12 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 	o.Out, o.At.Cut, o.MetricsFile, o.Lineage = x.out, x.cut, x.metrics, lineageio.FromEnv(os.LookupEnv)
 	if x.asOf != "" {
 		day, err := time.Parse(time.DateOnly, x.asOf)
-		if err != nil || x.cut != 0 {
-			return o, done, fault.Usagef("--as-of takes a date such as 2026-11-23, and excludes --cut")
+		if err != nil {
+			return o, done, fault.Usagef("--as-of takes a date such as 2026-11-23")
 		}
-		o.At.BusinessDate = day
+		if x.cut == 0 { // with a cut the date says of when the books are, and the cut what is read
+			o.At.BusinessDate = day
+		}
 		if o.AsOf, err = reconciliation.ParseDay(x.asOf); err != nil {
 			return o, done, fault.Mark(fault.Usage, err)
 		}
@@ -110,6 +112,19 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 		}
 	}
 	return o, func() { _ = o.Lake.Close() }, nil // nothing is written
+}
+
+// loadRules reads a rule file; in a step of a night, as the night began with it.
+func loadRules(path string) (*rulefile.File, []byte, error) {
+	data, found, err := pinned(path)
+	if err != nil || !found {
+		if err == nil {
+			return rulefile.Load(path, os.LookupEnv)
+		}
+		return nil, nil, err
+	}
+	f, err := rulefile.Parse(path, data, os.LookupEnv)
+	return f, data, err
 }
 
 // needsProject reports whether a lake, or a store that only a project file knows, is needed.

@@ -1,0 +1,429 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/project"
+	"github.com/millrace/millrace/internal/telemetry"
+	"github.com/millrace/millrace/jobs/nightly"
+	"github.com/millrace/millrace/sdk/calendar"
+	"github.com/millrace/millrace/sdk/fault"
+)
+
+func nightlyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "nightly",
+		Short: "run the bank's night: steps in order, once, by one of several replicas",
+		Long: `Run the project file's section nightly: for each business date its steps (ingest caught up to the
+cut-off, reconcile, features, export, maintain) in the order of their dependencies. Several processes may serve
+one project; the lease in the catalog's database lets one of them run a night, and another resume it where it
+died. See docs/nightly.md.`,
+	}
+	c.AddCommand(nightlyServeCommand(), nightlyRunCommand(), nightlyBackfillCommand(), nightlyStatusCommand(), nightlyHistoryCommand(), nightlyNextCommand())
+	return c
+}
+
+// nightlyFlags are those of every verb of nights.
+type nightlyFlags struct {
+	projectFlags
+	json bool
+}
+
+func (x *nightlyFlags) add(c *cobra.Command) {
+	x.projectFlags.add(c)
+	c.Flags().BoolVar(&x.json, "json", false, "print JSON, also on a terminal")
+}
+
+// settings reads the project file as it is now.
+func (x *nightlyFlags) settings(errs io.Writer) (nightly.Settings, *project.File, error) {
+	text, err := os.ReadFile(x.path)
+	if err != nil {
+		if _, err := x.load(); err != nil { // it says what to do
+			return nightly.Settings{}, nil, err
+		}
+		return nightly.Settings{}, nil, fault.Usagef("read project file: %w", err)
+	}
+	f, err := project.Parse(x.path, text, os.LookupEnv, x.set...)
+	if err != nil {
+		return nightly.Settings{}, nil, err
+	}
+	path, err := filepath.Abs(x.path)
+	if err != nil {
+		return nightly.Settings{}, nil, fault.Usagef("project file %s: %w", x.path, err)
+	}
+	s, err := nightly.FromProject(f, filepath.ToSlash(path), string(text), stepProcess(errs), logger(f, errs), x.set...)
+	return s, f, err
+}
+
+// open opens the run history, and puts together what runs nights.
+func (x *nightlyFlags) open(c *cobra.Command) (o nightly.Options, f *project.File, done func() error, err error) {
+	ctx, errs := c.Context(), &lockedWriter{to: c.ErrOrStderr()}
+	_, f, err = x.settings(errs)
+	if err != nil {
+		return o, f, nil, err
+	}
+	leases, err := catalog.OpenLeases(ctx, f.NightlyDatabase(), catalog.LeaseOptions{Name: f.Lake.Name})
+	if err != nil {
+		return o, f, nil, err
+	}
+	h, err := nightly.OpenHistory(ctx, leases, nil)
+	if err != nil {
+		return o, f, nil, errors.Join(err, leases.Close())
+	}
+	o = nightly.Options{
+		History: h, Holder: holder(), Lease: f.Nightly.Lease, Logger: logger(f, errs),
+		Load: func(context.Context) (nightly.Settings, error) {
+			s, _, err := x.settings(errs)
+			return s, err
+		},
+		Changed: x.digest,
+	}
+	return o, f, leases.Close, nil
+}
+
+// digest is that of the project file and of the files that it names.
+func (x *nightlyFlags) digest() (string, error) {
+	text, err := os.ReadFile(x.path)
+	if err != nil {
+		return "", fmt.Errorf("read project file: %w", err)
+	}
+	all := []string{string(text)}
+	if f, err := project.Parse(x.path, text, os.LookupEnv, x.set...); err == nil { // else the file itself says enough
+		for _, path := range nightly.Files(f) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return "", fmt.Errorf("read a file that the project file names: %w", err)
+			}
+			all = append(all, path, string(data))
+		}
+	}
+	return nightly.Digest(strings.Join(all, "\x00")), nil
+}
+
+// holder names this process, and no other.
+func holder() string {
+	name, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	var id [4]byte
+	_, _ = rand.Read(id[:]) // it never fails
+	return fmt.Sprintf("%s@%s/%d/%s", name, host, os.Getpid(), hex.EncodeToString(id[:]))
+}
+
+// lockedWriter is written to by steps that run side by side.
+type lockedWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
+}
+
+func nightlyServeCommand() *cobra.Command {
+	var x nightlyFlags
+	var addr string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "run nights at their times until SIGTERM",
+		Long: `Run each business date's night at its time until SIGTERM, which ends the steps under way; the next
+process resumes the night. Start as many as you like. The project file is looked at every two
+seconds, and at SIGHUP: a change takes effect once the whole of it is right, for nights that begin later.`,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			o, f, done, err := x.open(c)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, done()) }()
+			tel, err := telemetry.Start(c.Context(), telemetry.Options{Addr: addr, Lookup: os.LookupEnv, Stale: 10 * time.Minute, Logger: logger(f, c.ErrOrStderr())})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, tel.Close(context.WithoutCancel(c.Context()))) }()
+			hup := make(chan os.Signal, 1)
+			signal.Notify(hup, syscall.SIGHUP)
+			defer signal.Stop(hup)
+			reload := make(chan struct{}, 1)
+			go func() { // it ends with the process: signals come until then
+				for range hup {
+					reload <- struct{}{}
+				}
+			}()
+			o.Reload, o.Meter, o.Tracer, o.Alive = reload, tel.Meter(), tel.Tracer(), tel.Beat
+			o.Progress = x.progress(c.OutOrStdout())
+			return nightly.Serve(c.Context(), o)
+		},
+	}
+	x.add(c)
+	c.Flags().StringVar(&addr, "metrics-addr", "", "serve /metrics and /healthz on this host:port (the project file's metrics.addr is the ingest's)")
+	return c
+}
+
+// progress prints what goes on: a line a step on a terminal, JSON lines elsewhere.
+func (x *nightlyFlags) progress(w io.Writer) func(nightly.Progress) {
+	if x.json || !onTerminal(w) {
+		enc := json.NewEncoder(w)
+		return func(p nightly.Progress) {
+			_ = enc.Encode(p) // the history has it too
+		}
+	}
+	return func(p nightly.Progress) {
+		_, _ = fmt.Fprintln(w, nightly.Line(p)) // as above
+	}
+}
+
+func nightlyRunCommand() *cobra.Command {
+	var x nightlyFlags
+	var date string
+	var steps []string
+	var again bool
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "run a business date's night now, or what is left of it",
+		Long: `Run the night of a business date now. What is done already is not done again: a night that died is resumed,
+one that failed is tried again from the step that failed, and --again does all of it anew. Without --date it is the
+latest date whose time has come. Where another process runs a night it says so, and ends with code 3.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return x.run(c, func(s nightly.Settings) (a nightly.Ask, err error) {
+				a = nightly.Ask{Reason: nightly.Asked, Only: steps, Again: again}
+				if date == "" {
+					day, ok := s.LastDue(time.Now())
+					if !ok {
+						return a, fault.Usagef("no business date's time has come yet; give --date")
+					}
+					a.Days = []calendar.Day{day}
+					return a, nil
+				}
+				day, err := calendar.ParseDay(date)
+				if err == nil && !s.Calendar.Business(day) {
+					err = fault.Usagef("--date: %s is no business date of the calendar", date)
+				}
+				a.Days = []calendar.Day{day}
+				return a, err
+			})
+		},
+	}
+	x.add(c)
+	c.Flags().StringVar(&date, "date", "", "the business date, such as 2026-11-23 (default the latest whose time has come)")
+	c.Flags().StringArrayVar(&steps, "step", nil, "run only this step, whether those before it are done or not (repeatable)")
+	c.Flags().BoolVar(&again, "again", false, "run also what is done")
+	return c
+}
+
+func nightlyBackfillCommand() *cobra.Command {
+	var x nightlyFlags
+	var from, to string
+	var steps []string
+	var again bool
+	c := &cobra.Command{
+		Use:   "backfill",
+		Short: "run the nights of a range of business dates, in order",
+		Long: `Run the nights of all business dates from one to another, in order, at once. Nights that are done are left
+alone unless --again says otherwise; with --step only that step of each is run. Kill it at any moment and run it again.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return x.run(c, func(s nightly.Settings) (a nightly.Ask, err error) {
+				a = nightly.Ask{Reason: nightly.Backfill, Only: steps, Again: again, Keep: !again && len(steps) == 0}
+				first, err := calendar.ParseDay(from)
+				if err != nil {
+					return a, fault.Usagef("--from: %w", err)
+				}
+				last, err := calendar.ParseDay(to)
+				if err != nil {
+					return a, fault.Usagef("--to: %w", err)
+				}
+				for day := first; day <= last; day++ {
+					if s.Calendar.Business(day) {
+						a.Days = append(a.Days, day)
+					}
+				}
+				if len(a.Days) == 0 {
+					return a, fault.Usagef("there is no business date from %s to %s", from, to)
+				}
+				return a, nil
+			})
+		},
+	}
+	x.add(c)
+	c.Flags().StringVar(&from, "from", "", "first business date, such as 2026-11-02")
+	c.Flags().StringVar(&to, "to", "", "last business date")
+	c.Flags().StringArrayVar(&steps, "step", nil, "run only this step, whether those before it are done or not (repeatable)")
+	c.Flags().BoolVar(&again, "again", false, "run also what is done")
+	return c
+}
+
+// run runs the nights that are asked for.
+func (x *nightlyFlags) run(c *cobra.Command, ask func(nightly.Settings) (nightly.Ask, error)) (err error) {
+	s, _, err := x.settings(io.Discard)
+	if err != nil {
+		return err
+	}
+	a, err := ask(s)
+	if err != nil {
+		return err
+	}
+	o, f, done, err := x.open(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	tel, err := telemetry.Start(c.Context(), telemetry.Options{Lookup: os.LookupEnv, Logger: logger(f, c.ErrOrStderr())})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tel.Close(context.WithoutCancel(c.Context()))) }()
+	o.Tracer, o.Progress = tel.Tracer(), x.progress(c.OutOrStdout())
+	_, err = nightly.Run(c.Context(), o, a)
+	return err
+}
+
+// look opens the run history for reading.
+func (x *nightlyFlags) look(c *cobra.Command, do func(h *nightly.History, s nightly.Settings, l *catalog.Leases) error) (err error) {
+	s, f, err := x.settings(io.Discard)
+	if err != nil {
+		return err
+	}
+	leases, err := catalog.OpenLeases(c.Context(), f.NightlyDatabase(), catalog.LeaseOptions{Name: f.Lake.Name})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leases.Close()) }()
+	h, err := nightly.OpenHistory(c.Context(), leases, nil)
+	if err != nil {
+		return err
+	}
+	x.json = x.json || !onTerminal(c.OutOrStdout())
+	return do(h, s, leases)
+}
+
+func nightlyStatusCommand() *cobra.Command {
+	var x nightlyFlags
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "who runs nights, how the last one stands, and when the next one begins",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return x.look(c, func(h *nightly.History, s nightly.Settings, _ *catalog.Leases) error {
+				st, err := h.Status(c.Context(), s, time.Now())
+				if err != nil {
+					return err
+				}
+				if x.json {
+					return json.NewEncoder(c.OutOrStdout()).Encode(st)
+				}
+				return nightly.PrintStatus(c.OutOrStdout(), st)
+			})
+		},
+	}
+	x.add(c)
+	return c
+}
+
+func nightlyHistoryCommand() *cobra.Command {
+	var x nightlyFlags
+	var date string
+	var limit int
+	var events, alerts bool
+	c := &cobra.Command{
+		Use:   "history",
+		Short: "nights that were run, the attempts of one, the audit trail, or alerts",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return fault.Usagef("--limit must be at least 1")
+			}
+			return x.look(c, func(h *nightly.History, _ nightly.Settings, _ *catalog.Leases) error {
+				w, ctx := c.OutOrStdout(), c.Context()
+				switch {
+				case events:
+					list, err := h.Events(ctx, limit)
+					return show(w, x.json, list, err, nightly.PrintEvents)
+				case alerts:
+					list, err := h.Alerts(ctx, limit)
+					return show(w, x.json, list, err, nightly.PrintAlerts)
+				case date != "":
+					if _, err := calendar.ParseDay(date); err != nil {
+						return err
+					}
+					list, err := h.Attempts(ctx, date)
+					return show(w, x.json, list, err, nightly.PrintAttempts)
+				}
+				list, err := h.Nights(ctx, limit)
+				return show(w, x.json, list, err, nightly.PrintNights)
+			})
+		},
+	}
+	x.add(c)
+	c.Flags().StringVar(&date, "date", "", "the attempts of this business date's night")
+	c.Flags().IntVar(&limit, "limit", 30, "most lines")
+	c.Flags().BoolVar(&events, "events", false, "the audit trail: changes of settings, nights left out, what was asked to be done again")
+	c.Flags().BoolVar(&alerts, "alerts", false, "what was told")
+	return c
+}
+
+// show prints a list: a line of JSON for each, or a table.
+func show[T any](w io.Writer, asJSON bool, list []T, err error, table func(io.Writer, []T) error) error {
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return table(w, list)
+	}
+	enc := json.NewEncoder(w)
+	for _, v := range list {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nightlyNextCommand() *cobra.Command {
+	var x nightlyFlags
+	var n int
+	var after string
+	c := &cobra.Command{
+		Use:   "next",
+		Short: "when the next nights begin, their cut-offs and deadlines",
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, _, err := x.settings(io.Discard)
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			if after != "" {
+				if now, err = time.Parse(time.RFC3339, after); err != nil {
+					return fault.Usagef("--after takes an instant such as 2026-11-23T12:00:00Z")
+				}
+			}
+			if n < 1 || n > 1000 {
+				return fault.Usagef("--count must be from 1 to 1000")
+			}
+			return show(c.OutOrStdout(), x.json || !onTerminal(c.OutOrStdout()), s.Upcoming(now, n), nil, nightly.PrintUpcoming)
+		},
+	}
+	x.add(c)
+	c.Flags().IntVar(&n, "count", 5, "how many")
+	c.Flags().StringVar(&after, "after", "", "as seen at this instant (default now)")
+	return c
+}
