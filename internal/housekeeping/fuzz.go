@@ -18,6 +18,7 @@ var decoders = map[string][]string{
 	"connectors/jsonio":             {"FuzzRecord", "FuzzElements"},
 	"connectors/kafkaio":            {"FuzzSplitShard"},
 	"connectors/sqlio":              {"FuzzAppend"},
+	"connectors/statementio":        {"FuzzDetect"},
 	"internal/project":              {"FuzzParse"},
 	"internal/strictyaml":           {"FuzzDecode"},
 	"jobs/export":                   {"FuzzManifest"},
