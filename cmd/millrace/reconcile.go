@@ -48,7 +48,7 @@ func reconcileCommand() *cobra.Command {
              events, control totals and, with --rows, every row
 
 Or compare two or more sides by a rule file, which says where they are and what matches
-(docs/guides/reconciliation.md); a lake is needed only where a side is one of its tables. With --out
+(docs/reconciliation.md); a lake is needed only where a side is one of its tables. With --out
 a report for people, report.html, is written too.
 
 A run and its breaks are recorded in the lake in one step. The same night run twice is one run: it
