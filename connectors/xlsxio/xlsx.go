@@ -68,12 +68,13 @@ type Workbook struct {
 	sheets []string
 	names  map[string]bool
 	open   *Sheet
+	most   int // rows of a sheet
 	err    error
 }
 
 // New begins a workbook. Close it.
 func New(w io.Writer) *Workbook {
-	return &Workbook{zip: zip.NewWriter(w), names: map[string]bool{}}
+	return &Workbook{zip: zip.NewWriter(w), names: map[string]bool{}, most: MaxRows}
 }
 
 // Sheet is a sheet that is being written, until the next one begins.
@@ -162,7 +163,7 @@ func (s *Sheet) Row(cells ...Cell) error {
 	if s.book.open != s {
 		return fault.Usagef("sheet %s has ended: another was begun", s.name)
 	}
-	if s.rows == MaxRows {
+	if s.rows == s.book.most {
 		s.parts++
 		if err := s.book.begin(s, fmt.Sprintf("%s (%d)", s.name, s.parts+1)); err != nil {
 			return err

@@ -98,7 +98,9 @@ type legPage struct {
 	ByClass  *barPlot // nil where there are no breaks
 	ByAge    *barPlot
 	Currency []string // of the differences, in order
-	ages     []int64
+	// Rest are differences of breaks whose rows are of several currencies, and All those of all breaks, which the totals state too.
+	Rest, All map[string]money.Decimal
+	ages      []int64
 }
 
 // classPage are the breaks of one class in one leg.
@@ -176,12 +178,41 @@ func (c *classPage) differ(b *ruleBreak) error {
 	return nil
 }
 
+// Total is the number of the leg's breaks.
+func (l *legPage) Total() (n int64) {
+	for _, c := range l.Classes {
+		n += c.Count
+	}
+	return n
+}
+
+// tie adds up the differences of the classes, by currency, so that they are seen to be what the totals state.
+func (l *legPage) tie() error {
+	l.All, l.Rest = map[string]money.Decimal{}, map[string]money.Decimal{}
+	for _, c := range l.Controls {
+		l.All[c.Currency], l.Rest[c.Currency] = c.Breaks, c.Breaks
+	}
+	for _, c := range l.Classes {
+		for currency, d := range c.Difference {
+			var err error
+			if l.Rest[currency], err = l.Rest[currency].Sub(d); err != nil {
+				return fmt.Errorf("leg %s: differences in %s: %w", l.Name, currency, err)
+			}
+		}
+	}
+	maps.DeleteFunc(l.Rest, func(_ string, d money.Decimal) bool { return d.IsZero() })
+	return nil
+}
+
 // plots lays out the plots, once all breaks are added.
-func (p *page) plots() {
+func (p *page) plots() error {
 	for _, l := range p.Pages {
 		slices.SortFunc(l.Classes, func(a, b *classPage) int { return strings.Compare(a.Class, b.Class) })
 		if len(l.Classes) == 0 {
 			continue
+		}
+		if err := l.tie(); err != nil {
+			return err
 		}
 		var bars []bar
 		currencies := map[string]bool{}
@@ -191,9 +222,13 @@ func (p *page) plots() {
 				currencies[currency] = true
 			}
 		}
+		for currency := range l.Rest {
+			currencies[currency] = true
+		}
 		l.Currency = slices.Sorted(maps.Keys(currencies))
 		l.ByClass, l.ByAge = newBarPlot(l.ID+"-class", "breaks by class", bars), agePlot(l.ID+"-age", l.ages)
 	}
+	return nil
 }
 
 // Nights is the trend as a plot, nil where there are no earlier nights.
@@ -242,6 +277,8 @@ func (p *page) render(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
-	p.plots()
+	if err := p.plots(); err != nil {
+		return err
+	}
 	return t.Execute(w, p)
 }
