@@ -44,6 +44,7 @@ died. See docs/nightly.md.`,
 type nightlyFlags struct {
 	projectFlags
 	json bool
+	now  func() time.Time
 }
 
 func (x *nightlyFlags) add(c *cobra.Command) {
@@ -144,7 +145,7 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 }
 
 func nightlyServeCommand() *cobra.Command {
-	var x nightlyFlags
+	x := nightlyFlags{now: time.Now}
 	var addr string
 	c := &cobra.Command{
 		Use:   "serve",
@@ -196,7 +197,7 @@ func (x *nightlyFlags) progress(w io.Writer) func(nightly.Progress) {
 }
 
 func nightlyRunCommand() *cobra.Command {
-	var x nightlyFlags
+	x := nightlyFlags{now: time.Now}
 	var date string
 	var steps []string
 	var again bool
@@ -210,7 +211,7 @@ latest date whose time has come. Where another process runs a night it says so, 
 			return x.run(c, func(s nightly.Settings) (a nightly.Ask, err error) {
 				a = nightly.Ask{Reason: nightly.Asked, Only: steps, Again: again}
 				if date == "" {
-					day, ok := s.LastDue(time.Now())
+					day, ok := s.LastDue(x.now())
 					if !ok {
 						return a, fault.Usagef("no business date's time has come yet; give --date")
 					}
@@ -234,7 +235,7 @@ latest date whose time has come. Where another process runs a night it says so, 
 }
 
 func nightlyBackfillCommand() *cobra.Command {
-	var x nightlyFlags
+	x := nightlyFlags{now: time.Now}
 	var from, to string
 	var steps []string
 	var again bool
@@ -319,13 +320,13 @@ func (x *nightlyFlags) look(c *cobra.Command, do func(h *nightly.History, s nigh
 }
 
 func nightlyStatusCommand() *cobra.Command {
-	var x nightlyFlags
+	x := nightlyFlags{now: time.Now}
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "who runs nights, how the last one stands, and when the next one begins",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return x.look(c, func(h *nightly.History, s nightly.Settings, _ *catalog.Leases) error {
-				st, err := h.Status(c.Context(), s, time.Now())
+				st, err := h.Status(c.Context(), s, x.now())
 				if err != nil {
 					return err
 				}
@@ -341,7 +342,7 @@ func nightlyStatusCommand() *cobra.Command {
 }
 
 func nightlyHistoryCommand() *cobra.Command {
-	var x nightlyFlags
+	x := nightlyFlags{now: time.Now}
 	var date string
 	var limit int
 	var events, alerts bool
@@ -399,7 +400,7 @@ func show[T any](w io.Writer, asJSON bool, list []T, err error, table func(io.Wr
 }
 
 func nightlyNextCommand() *cobra.Command {
-	var x nightlyFlags
+	x := nightlyFlags{now: time.Now}
 	var n int
 	var after string
 	c := &cobra.Command{
@@ -410,7 +411,7 @@ func nightlyNextCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			now := time.Now()
+			now := x.now()
 			if after != "" {
 				if now, err = time.Parse(time.RFC3339, after); err != nil {
 					return fault.Usagef("--after takes an instant such as 2026-11-23T12:00:00Z")

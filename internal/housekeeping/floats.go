@@ -15,6 +15,7 @@ var floatExceptions = Allowed{
 	"catalog/maintenance/plan.go":           "the part of a file's rows that is deleted",
 	"cmd/millrace/progress.go":              "events a second and time left, for a person",
 	"jobs/ingest/observe.go":                "metrics: seconds and rates",
+	"jobs/nightly/observe.go":               "metrics: seconds",
 	"jobs/maintain":                         "how long a pass took; the part of a file's rows that is deleted",
 	"runners/embedded/pace":                 "the length of epochs from measured rates",
 	"runners/progress.go":                   "rows a second, for a person",

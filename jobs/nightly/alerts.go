@@ -117,6 +117,12 @@ func (e *engine) watch(n Night, zone *time.Location, done map[string]bool) {
 	if n.Scheduled.IsZero() {
 		return
 	}
+	defer func() {
+		select {
+		case e.rewatch <- struct{}{}:
+		default: // it is told already
+		}
+	}()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if at, ok := deadline(n.Plan.Deadline, n.Scheduled, zone); ok {
@@ -178,19 +184,31 @@ func (e *engine) isDone(ctx context.Context, w watched) (bool, error) {
 	return last(attempts, w.step).done(), err
 }
 
-// deadlineTick is how often deadlines are looked at: an alert is raised within a second of its deadline.
-const deadlineTick = 250 * time.Millisecond
+// longestWatch is after which time deadlines are looked at although none is near: a machine's clock may be set.
+const longestWatch = time.Minute
 
-// watching looks at deadlines until ctx ends.
+// watching raises the alerts of deadlines as they pass, until ctx ends.
 func (e *engine) watching(ctx context.Context) {
-	tick := time.NewTicker(deadlineTick)
-	defer tick.Stop()
 	for {
+		t := time.NewTimer(e.untilDeadline())
 		select {
 		case <-ctx.Done():
+			t.Stop()
 			return
-		case <-tick.C:
-			e.overdue(ctx)
+		case <-e.rewatch:
+			t.Stop()
+		case <-t.C:
 		}
+		e.overdue(ctx)
 	}
+}
+
+func (e *engine) untilDeadline() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	wait, now := longestWatch, e.o.Clock()
+	for _, at := range e.watched {
+		wait = min(wait, at.Sub(now))
+	}
+	return max(wait, 0)
 }

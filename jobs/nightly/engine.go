@@ -105,7 +105,8 @@ type engine struct {
 
 	mu      sync.Mutex
 	watched map[watched]time.Time
-	shown   sync.Mutex // Progress is called by one goroutine at a time
+	rewatch chan struct{} // told when watched has more
+	shown   sync.Mutex    // Progress is called by one goroutine at a time
 }
 
 func newEngine(ctx context.Context, o Options) (*engine, error) {
@@ -116,7 +117,7 @@ func newEngine(ctx context.Context, o Options) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nightly: make metrics: %w", err)
 	}
-	e := &engine{o: o, meters: m, watched: map[watched]time.Time{}}
+	e := &engine{o: o, meters: m, watched: map[watched]time.Time{}, rewatch: make(chan struct{}, 1)}
 	s, err := o.Load(ctx)
 	if err == nil {
 		err = s.Plan.Check()

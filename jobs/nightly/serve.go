@@ -62,8 +62,9 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// longestSleep is after which time a process that waits for its next night looks around: alerts that a dead one did not tell, nights that it left.
-const longestSleep = 30 * time.Second
+// sleeps is how many Polls a process that waits for its next night sleeps at most before it looks around: for alerts that a dead one did not
+// tell, and nights that it left.
+const sleeps = 15
 
 // turn runs what is due, and says after which time to look again.
 func (e *engine) turn(ctx context.Context, first calendar.Day) (time.Duration, error) {
@@ -87,7 +88,7 @@ func (e *engine) turn(ctx context.Context, first calendar.Day) (time.Duration, e
 	}
 	now := e.o.Clock()
 	_, at := e.settings.Load().next(now)
-	return min(at.Sub(now), longestSleep), nil
+	return min(at.Sub(now), sleeps*e.o.Poll), nil
 }
 
 // pending are the business dates whose nights are due and not over; begun says of which a part is done.
