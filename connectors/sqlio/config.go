@@ -65,3 +65,8 @@ func (c Config) timeout() time.Duration {
 	}
 	return c.Timeout
 }
+
+// late is the error of a query that took too long.
+func (c Config) late() error {
+	return fault.Retryablef("it took longer than its timeout of %s", c.timeout())
+}

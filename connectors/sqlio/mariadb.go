@@ -129,6 +129,11 @@ func (m *mariadb) close() error {
 	return m.db.Close()
 }
 
+func (m *mariadb) late(err error) bool {
+	var server *mysql.MySQLError
+	return errors.As(err, &server) && server.Number == 1969
+}
+
 func (m *mariadb) kind(err error) fault.Kind {
 	var server *mysql.MySQLError
 	if !errors.As(err, &server) {
@@ -137,8 +142,8 @@ func (m *mariadb) kind(err error) fault.Kind {
 	switch server.Number {
 	case 1044, 1045, 1049, 1054, 1064, 1141, 1142, 1143, 1146, 1222, 1305, 1370, 1698, 1792, 3118, 4151:
 		return fault.Usage // access, names, syntax, a query that writes
-	case 1040, 1203, 1205, 1213, 1317, 1927, 1969:
-		return fault.Retryable // too many connections, locks, killed, out of time
+	case 1040, 1203, 1205, 1213, 1317, 1927:
+		return fault.Retryable // too many connections, locks, killed
 	}
 	return fault.Fault
 }

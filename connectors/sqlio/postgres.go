@@ -118,12 +118,14 @@ func (p *postgres) close() error {
 	return nil
 }
 
+func (p *postgres) late(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.Code == "57014"
+}
+
 func (p *postgres) kind(err error) fault.Kind {
 	var server *pgconn.PgError
-	switch {
-	case !errors.As(err, &server):
-		return fault.Retryable
-	case server.Code == "57014": // statement_timeout
+	if !errors.As(err, &server) {
 		return fault.Retryable
 	}
 	switch class := server.Code[:min(2, len(server.Code))]; {

@@ -28,6 +28,8 @@ type result interface {
 	close() error
 	// kind says what kind of failure an error of the server is.
 	kind(err error) fault.Kind
+	// late reports whether the server itself has ended the query, for its time.
+	late(err error) bool
 }
 
 // Reader reads the rows of a query. It is used by one goroutine.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, c Config, o Options) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{config: c, batch: cmp.Or(o.BatchRows, DefaultBatchRows)}
-	r.ctx, r.cancel = context.WithTimeoutCause(ctx, c.timeout(), fault.Retryablef("it took longer than its timeout of %s", c.timeout()))
+	r.ctx, r.cancel = context.WithTimeoutCause(ctx, c.timeout(), c.late())
 	if err := r.open(); err != nil {
 		return nil, errors.Join(r.explain(err), r.Close())
 	}
@@ -85,6 +87,8 @@ func (r *Reader) open() (err error) {
 func (r *Reader) explain(err error) error {
 	if cause := context.Cause(r.ctx); cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
+	} else if r.rows != nil && r.rows.late(err) {
+		err = fmt.Errorf("%w: %w", r.config.late(), err)
 	} else if r.rows != nil {
 		err = fault.Mark(r.rows.kind(err), err)
 	}
