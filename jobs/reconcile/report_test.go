@@ -247,6 +247,39 @@ func TestTrend(t *testing.T) {
 	}
 }
 
+// The page shows the rules without their secrets, and who has signed.
+func TestThePageKeepsSecrets(t *testing.T) {
+	t.Parallel()
+	rules := reportRules + `
+notify:
+  - webhook: {url: "http://127.0.0.1:1/t0ken", secret: s3cret}
+  - email: {server: "mail.example.com:587", username: u, password: p4ssword, from: a@example.com, to: [b@example.com]}
+`
+	f, err := rulefile.Parse("rules.yaml", []byte(rules), os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := RulesReport{Rules: "cards", Verdict: Pass}
+	p, err := newPage(&RulesOptions{Rules: f, Out: t.TempDir(), SignOffs: []SignOff{{"reviewer", "R. Novák <b>", "2026-04-01", "agreed"}}}, &rep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := p.render(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"t0ken", "s3cret", "p4ssword", "<b>&#39;", "name and signature"} {
+		if strings.Contains(b.String(), secret) {
+			t.Errorf("the page shows %q", secret)
+		}
+	}
+	for _, shown := range []string{"mail.example.com:587", "R. Novák &lt;b&gt;", "agreed"} {
+		if !strings.Contains(b.String(), shown) {
+			t.Errorf("the page does not show %q", shown)
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -37,6 +37,8 @@ type RulesOptions struct {
 	// Out is a local folder for breaks.csv, matches.parquet, summary.json and report.html; "" writes none. It is made if it is not there.
 	Out    string
 	Logger *slog.Logger // nil: slog.Default()
+	// SignOffs are the signatures that were recorded under this run before: the page shows them, where it else has lines to sign by hand.
+	SignOffs []SignOff
 	// MetricsFile gets the run's metrics as Prometheus' text; "" writes none.
 	MetricsFile string
 	// Lineage is where OpenLineage events go if the rules do not say it; nil sends none.

@@ -114,7 +114,7 @@ type classPage struct {
 }
 
 func newPage(o *RulesOptions, rep *RulesReport) (*page, error) {
-	p := &page{RulesReport: rep, Reason: rep.reason()}
+	p := &page{RulesReport: rep, Reason: rep.reason(), SignOffs: o.SignOffs}
 	var err error
 	if p.RuleText, err = strictyaml.Print(o.Rules); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package rulefile
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace/connectors/lineageio"
 )
@@ -29,7 +30,7 @@ func (c *checker) reports() {
 	}
 	if c.f.Lineage != nil {
 		if _, err := lineageio.New(*c.f.Lineage); err != nil {
-			c.say("lineage", "%v", err)
+			c.say("lineage", "%s", strings.TrimPrefix(err.Error(), "lineage: "))
 		}
 	}
 }
