@@ -72,6 +72,7 @@ type SideReport struct {
 	Rows        int64                    `json:"rows"`
 	Totals      map[string]money.Decimal `json:"totals"` // by currency
 	Quarantined int64                    `json:"quarantined"`
+	Checks      *FileChecks              `json:"file_checks,omitempty"` // of statements
 	FirstReject string                   `json:"first_reject,omitempty"`
 }
 

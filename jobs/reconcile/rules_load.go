@@ -18,7 +18,6 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connectors/csvio"
 	"github.com/millrace/millrace/connectors/parquetio"
-	"github.com/millrace/millrace/connectors/statementio"
 	"github.com/millrace/millrace/internal/strictyaml"
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/expr"
@@ -106,18 +105,7 @@ func (l *loader) files(ctx context.Context, location string) error {
 	case "fixed":
 		return l.fixed(ctx, store, glob)
 	case "statement":
-		opts := statementio.Options{OnReject: l.onReject()}
-		splits, err := statementio.Splits(ctx, store, glob, opts)
-		if err != nil {
-			return err
-		}
-		return l.each(ctx, splits, statementio.Schema(statementio.DefaultScale), func(s files.Split) (batches, func() []int64, error) {
-			r, err := statementio.Open(ctx, store, s, opts)
-			if err != nil {
-				return nil, nil, err
-			}
-			return r, r.Lines, nil
-		})
+		return l.statements(ctx, store, glob)
 	}
 	whole, err := parquetio.Infer(ctx, store, glob, parquetio.Options{})
 	if err != nil {

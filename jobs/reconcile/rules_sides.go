@@ -2,14 +2,18 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/millrace/millrace/connectors/fixedio"
 	"github.com/millrace/millrace/connectors/sqlio"
+	"github.com/millrace/millrace/connectors/statementio"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/files"
+	"github.com/millrace/millrace/sdk/statement"
 	"github.com/millrace/millrace/sdk/storage"
 )
 
@@ -60,4 +64,74 @@ func (l *loader) fixed(ctx context.Context, store storage.Store, glob string) er
 		}
 		return r, r.Lines, nil
 	})
+}
+
+// FileChecks counts the checks of what a side's files state about themselves: balances, counts, control totals.
+type FileChecks struct {
+	Passed   int64 `json:"passed"`
+	Failed   int64 `json:"failed"`
+	Unproved int64 `json:"unproved"` // could not be made
+}
+
+// statements reads a side of bank statements. A total that does not tie out refuses the file, or, where records may be set aside, counts as one of them: a
+// run over such a file does not pass.
+func (l *loader) statements(ctx context.Context, store storage.Store, glob string) error {
+	reject := l.onReject()
+	opts := statementio.Options{OnReject: reject, Totals: statement.RefuseTotals}
+	if l.spec.Quarantine > 0 {
+		opts.Totals = statement.ReportTotals
+	}
+	var file string
+	told := func(checks []statement.Check) error {
+		for _, c := range checks {
+			if c.Verdict != statement.Fail {
+				continue
+			}
+			if err := reject(ctx, files.Reject{File: file, Line: c.Line, Reason: c.String()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	opts.OnStatement = func(name string, s *statement.Statement) error {
+		file = name
+		return told(s.Checks)
+	}
+	splits, err := statementio.Splits(ctx, store, glob, opts)
+	if err != nil {
+		return err
+	}
+	l.report.Checks = &FileChecks{}
+	return l.each(ctx, splits, statementio.Schema(statementio.DefaultScale), func(s files.Split) (batches, func() []int64, error) {
+		r, err := statementio.Open(ctx, store, s, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &checked{Reader: r, ended: func(f statement.File) error {
+			l.report.Checks.Passed += f.Passed
+			l.report.Checks.Failed += f.Failed
+			l.report.Checks.Unproved += f.Unproved
+			file = s.Name
+			return told(f.Checks)
+		}}, r.Lines, nil
+	})
+}
+
+// checked tells what a file has said of itself, once it was read to its end.
+type checked struct {
+	*statementio.Reader
+	ended func(statement.File) error
+}
+
+// Next is that of the reader.
+func (c *checked) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	b, err := c.Reader.Next(ctx)
+	if errors.Is(err, io.EOF) && c.ended != nil {
+		ended := c.ended
+		c.ended = nil
+		if told := ended(c.Report().File); told != nil {
+			return nil, told
+		}
+	}
+	return b, err
 }
