@@ -60,6 +60,10 @@ type RulesReport struct {
 	Total   int64        `json:"breaks_total"`
 	Sides   []SideReport `json:"sides"`
 	Legs    []LegReport  `json:"legs"`
+	// Movements are verdicts over all sides; nil where there are two.
+	Movements *AllSides `json:"movements,omitempty"`
+
+	nway *nWay
 }
 
 // SideReport is what a side holds.
@@ -212,6 +216,7 @@ func (rep *RulesReport) fill(o *RulesOptions, legs []settledLeg) error {
 		rep.Verdict = worse(rep.Verdict, r.Verdict)
 		rep.Legs = append(rep.Legs, r)
 	}
+	rep.overSides(legs)
 	for _, s := range rep.Sides {
 		if s.Quarantined > 0 {
 			rep.Verdict = Fail

@@ -24,6 +24,7 @@ type ruleCase struct {
 	asOf      string
 	files     map[string]string // rules.yaml and the sides' files
 	expect    []string
+	movements []string // those over three sides that are not matched on all
 }
 
 const casesOfRules = "../../sdk/reconciliation/testdata/rules"
@@ -51,7 +52,7 @@ func TestRuleCases(t *testing.T) {
 }
 
 // leastRuleCases is how many cases there were when this was last counted.
-const leastRuleCases = 205
+const leastRuleCases = 221
 
 func readRuleCases(t *testing.T, file string) (out []*ruleCase) {
 	t.Helper()
@@ -83,6 +84,8 @@ func readRuleCases(t *testing.T, file string) (out []*ruleCase) {
 			switch {
 			case fence == "expect":
 				c.expect = body
+			case fence == "movements":
+				c.movements = body
 			case strings.HasPrefix(fence, "shared "):
 				shared[strings.TrimPrefix(fence, "shared ")] = text
 			default:
@@ -115,7 +118,7 @@ func (c *ruleCase) run(t *testing.T) {
 			t.Fatalf("%s: %v", c.at, err)
 		}
 	}
-	_, legs, _, err := settleRules(t.Context(), &o)
+	rep, legs, _, err := settleRules(t.Context(), &o)
 	if err != nil {
 		t.Fatalf("%s: %v", c.at, err)
 	}
@@ -137,6 +140,39 @@ func (c *ruleCase) run(t *testing.T) {
 	for i := range legs {
 		c.otherwise(t, legs[i].result, ids)
 	}
+	c.overSides(t, &rep, ids)
+}
+
+// overSides compares the movements of more than two sides.
+func (c *ruleCase) overSides(t *testing.T, rep *RulesReport, ids map[string]string) {
+	t.Helper()
+	if rep.nway == nil {
+		return
+	}
+	var got []string
+	for _, m := range rep.nway.open {
+		got = append(got, rep.nway.describe(m, ids))
+	}
+	if !slices.Equal(got, c.movements) {
+		t.Fatalf("%s: movements: got\n%s\nwant\n%s", c.at, strings.Join(got, "\n"), strings.Join(c.movements, "\n"))
+	}
+}
+
+// describe writes a movement as the cases do: each side with its status and rows.
+func (n *nWay) describe(m *movement, ids map[string]string) string {
+	var parts []string
+	for _, name := range n.names {
+		var rows []string
+		for _, ref := range n.refs(m, name) {
+			rows = append(rows, ids[ref])
+		}
+		text := name + " " + n.status(m, name)
+		if slices.Sort(rows); len(rows) > 0 {
+			text += " (" + strings.Join(rows, " + ") + ")"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // otherwise settles a leg again: rows in other orders, and sides swapped.

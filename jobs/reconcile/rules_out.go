@@ -149,6 +149,9 @@ func writeRules(ctx context.Context, o *RulesOptions, rep *RulesReport, legs []s
 	if err := writeRuleMatches(ctx, out, legs); err != nil {
 		return err
 	}
+	if err := rep.nway.write(ctx, out); err != nil {
+		return err
+	}
 	if len(rejects) == 0 {
 		err = out.Delete(ctx, rejectsName)
 	} else {
