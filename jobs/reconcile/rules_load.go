@@ -36,6 +36,7 @@ type loader struct {
 	side    *reconciliation.Side
 	report  SideReport
 	rejects []byte // as lines of JSON
+	reject  files.RejectFunc
 	sums    map[string]*sideSum
 	// boundWhere is the condition, once it is known to fit the source.
 	boundWhere expr.Expr
@@ -257,14 +258,21 @@ func (l *loader) table(ctx context.Context) error {
 	return nil
 }
 
-// onReject takes records that cannot be read.
+// onReject takes records that cannot be read. It is one for all readers of the side, which share its limit.
 func (l *loader) onReject() files.RejectFunc {
+	if l.reject == nil {
+		l.reject = l.newReject()
+	}
+	return l.reject
+}
+
+func (l *loader) newReject() files.RejectFunc {
 	if l.spec.Quarantine == 0 {
 		return func(context.Context, files.Reject) error {
 			return fault.Usagef("the file is refused: correct the line, or allow some records to be quarantined")
 		}
 	}
-	return files.Limit(l.spec.Quarantine, func(_ context.Context, r files.Reject) error {
+	limited := files.Limit(l.spec.Quarantine, func(_ context.Context, r files.Reject) error {
 		if l.report.Quarantined++; l.report.FirstReject == "" {
 			l.report.FirstReject = r.String()
 		}
@@ -275,6 +283,9 @@ func (l *loader) onReject() files.RejectFunc {
 		l.rejects = append(append(l.rejects, line...), '\n')
 		return nil
 	})
+	return func(ctx context.Context, r files.Reject) error { // beyond the limit the file is refused
+		return fault.Mark(fault.Usage, limited(ctx, r))
+	}
 }
 
 // add takes a row into the side and its totals.
