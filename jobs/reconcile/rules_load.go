@@ -272,7 +272,7 @@ func (l *loader) newReject() files.RejectFunc {
 			return fault.Usagef("the file is refused: correct the line, or allow some records to be quarantined")
 		}
 	}
-	limited := files.Limit(l.spec.Quarantine, func(_ context.Context, r files.Reject) error {
+	return files.Limit(l.spec.Quarantine, func(_ context.Context, r files.Reject) error {
 		if l.report.Quarantined++; l.report.FirstReject == "" {
 			l.report.FirstReject = r.String()
 		}
@@ -283,9 +283,6 @@ func (l *loader) newReject() files.RejectFunc {
 		l.rejects = append(append(l.rejects, line...), '\n')
 		return nil
 	})
-	return func(ctx context.Context, r files.Reject) error { // beyond the limit the file is refused
-		return fault.Mark(fault.Usage, limited(ctx, r))
-	}
 }
 
 // add takes a row into the side and its totals.

@@ -160,7 +160,7 @@ func TestOneLimitForAllRejects(t *testing.T) {
 	rules := strings.Replace(reportRules, "  - name: ledger\n", "  - name: ledger\n    quarantine: 1\n", 1)
 	const short, noNumber = "A1,1.00\n", "A2,one,EUR,2026-01-05,x\n" // one is the file's mistake, the other the rules'
 	for rows, refused := range map[string]bool{short: false, noNumber: false, short + noNumber: true} {
-		if _, err := runReport(t, rules, "", "2026-03-31", rows, ""); (err != nil) != refused || refused && fault.Of(err) != fault.Usage {
+		if _, err := runReport(t, rules, "", "2026-03-31", rows, ""); (err != nil) != refused || refused && fault.Of(err) != fault.Findings {
 			t.Errorf("%q: %v", rows, err)
 		}
 	}
