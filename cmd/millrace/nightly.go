@@ -200,16 +200,16 @@ func nightlyRunCommand() *cobra.Command {
 	x := nightlyFlags{now: time.Now}
 	var date string
 	var steps []string
-	var again bool
+	var again, patient bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "run a business date's night now, or what is left of it",
 		Long: `Run the night of a business date now. What is done already is not done again: a night that died is resumed,
 one that failed is tried again from the step that failed, and --again does all of it anew. Without --date it is the
-latest date whose time has come. Where another process runs a night it says so, and ends with code 3.`,
+latest date whose time has come. Where another process runs a night it says so, and ends with code 3, or waits with --wait.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return x.run(c, func(s nightly.Settings) (a nightly.Ask, err error) {
-				a = nightly.Ask{Reason: nightly.Asked, Only: steps, Again: again}
+				a = nightly.Ask{Reason: nightly.Asked, Only: steps, Again: again, Wait: patient}
 				if date == "" {
 					day, ok := s.LastDue(x.now())
 					if !ok {
@@ -231,6 +231,7 @@ latest date whose time has come. Where another process runs a night it says so, 
 	c.Flags().StringVar(&date, "date", "", "the business date, such as 2026-11-23 (default the latest whose time has come)")
 	c.Flags().StringArrayVar(&steps, "step", nil, "run only this step, whether those before it are done or not (repeatable)")
 	c.Flags().BoolVar(&again, "again", false, "run also what is done")
+	c.Flags().BoolVar(&patient, "wait", false, "wait while another process runs a night")
 	return c
 }
 
@@ -238,7 +239,7 @@ func nightlyBackfillCommand() *cobra.Command {
 	x := nightlyFlags{now: time.Now}
 	var from, to string
 	var steps []string
-	var again bool
+	var again, patient bool
 	c := &cobra.Command{
 		Use:   "backfill",
 		Short: "run the nights of a range of business dates, in order",
@@ -246,7 +247,7 @@ func nightlyBackfillCommand() *cobra.Command {
 alone unless --again says otherwise; with --step only that step of each is run. Kill it at any moment and run it again.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return x.run(c, func(s nightly.Settings) (a nightly.Ask, err error) {
-				a = nightly.Ask{Reason: nightly.Backfill, Only: steps, Again: again, Keep: !again && len(steps) == 0}
+				a = nightly.Ask{Reason: nightly.Backfill, Only: steps, Again: again, Keep: !again && len(steps) == 0, Wait: patient}
 				first, err := calendar.ParseDay(from)
 				if err != nil {
 					return a, fault.Usagef("--from: %w", err)
@@ -272,6 +273,7 @@ alone unless --again says otherwise; with --step only that step of each is run. 
 	c.Flags().StringVar(&to, "to", "", "last business date")
 	c.Flags().StringArrayVar(&steps, "step", nil, "run only this step, whether those before it are done or not (repeatable)")
 	c.Flags().BoolVar(&again, "again", false, "run also what is done")
+	c.Flags().BoolVar(&patient, "wait", false, "wait while another process runs a night")
 	return c
 }
 

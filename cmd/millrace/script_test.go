@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"shows":    shows,
 			"truncate": truncate,
+			"kills":    kills,
 			"postgres": func(ts *testscript.TestScript, _ bool, args []string) {
 				url := postgres().NewDatabase(t)
 				ts.Setenv(args[0], url)
@@ -120,6 +122,55 @@ func truncate(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// kills starts a command again and again, and kills it at moments that a seed draws; the last one is left alone and must end with the code:
+// "kills SEED TIMES CODE command args…".
+func kills(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: kills SEED TIMES CODE command args…")
+	}
+	var n [3]int
+	for i := range n {
+		var err error
+		n[i], err = strconv.Atoi(args[i])
+		ts.Check(err)
+	}
+	path := ""
+	for dir := range strings.SplitSeq(ts.Getenv("PATH"), string(os.PathListSeparator)) {
+		if _, err := os.Stat(filepath.Join(dir, args[3])); err == nil {
+			path = filepath.Join(dir, args[3])
+			break
+		}
+	}
+	r := rand.New(rand.NewPCG(uint64(n[0]), 1))
+	for round := range n[1] + 1 {
+		cmd := exec.Command(path, args[4:]...)
+		cmd.Dir = ts.MkAbs(".")
+		cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
+		out, err := os.CreateTemp(cmd.Dir, "kills-*.log")
+		ts.Check(err)
+		cmd.Stdout, cmd.Stderr = out, out
+		ts.Check(cmd.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		var kill <-chan time.Time
+		if round < n[1] {
+			kill = time.After(time.Duration(100+r.IntN(900)) * time.Millisecond)
+		}
+		select {
+		case <-kill:
+			_ = cmd.Process.Kill() // it may have ended just now
+			<-ended
+		case <-ended:
+			if code := cmd.ProcessState.ExitCode(); code != n[2] {
+				data, _ := os.ReadFile(out.Name()) // it is told with what there is
+				ts.Fatalf("round %d: exit code %d, want %d:\n%s", round, code, n[2], data)
+			}
+			ts.Logf("it ended by itself after %d kills", round)
+			return
+		}
+	}
 }
 
 // TestEveryHelp lists the exit codes, and every flag says what it is for.

@@ -199,7 +199,7 @@ func Run(ctx context.Context, o Options, a Ask) ([]Night, error) {
 		}
 	}
 	var nights []Night
-	err = e.under(ctx, func(ctx context.Context, l catalog.Lease) error {
+	err = e.patiently(ctx, a.Wait, func(ctx context.Context, l catalog.Lease) error {
 		for _, day := range a.Days {
 			n, found, err := e.o.History.Night(ctx, calendar.FormatDay(day))
 			if err != nil {
@@ -221,6 +221,24 @@ func Run(ctx context.Context, o Options, a Ask) ([]Night, error) {
 	return nights, verdict(nights)
 }
 
+// patiently is under, but waits for the lease where wait says so.
+func (e *engine) patiently(ctx context.Context, wait bool, do func(ctx context.Context, l catalog.Lease) error) error {
+	for {
+		err := e.under(ctx, do)
+		var held *catalog.HeldError
+		if !wait || !errors.As(err, &held) {
+			return err
+		}
+		t := time.NewTimer(min(e.o.Poll, max(held.Left, time.Millisecond)))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		case <-t.C:
+		}
+	}
+}
+
 // Ask is what a person asks for.
 type Ask struct {
 	Days   []calendar.Day
@@ -228,6 +246,7 @@ type Ask struct {
 	Only   []string
 	Again  bool // also what is done
 	Keep   bool // leave nights alone that are over, however they ended
+	Wait   bool // wait while another process has the lease, instead of the error catalog.ErrHeld
 }
 
 // verdict is the error of nights that did not all end well.
