@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,18 +23,12 @@ type TrendPoint struct {
 // trend reads earlier nights of the same rules from the summaries in the folders beside out, as in nights/2026-01-06 beside nights/2026-01-07, and ends with
 // this run. Only runs with an earlier as-of count, so that a run that is repeated has the same page. Of two runs of a day the folder whose name sorts last
 // counts. A run without an as-of has no trend. What is no summary, or can't be read, is passed over: it is no part of this night's proof.
-func trend(out string, rep *RulesReport) ([]TrendPoint, error) {
-	if rep.AsOf == "" {
-		return nil, nil
-	}
+func trend(out string, rep *RulesReport) []TrendPoint {
 	whole, err := filepath.Abs(out)
-	if err != nil {
-		return nil, fmt.Errorf("look for earlier nights: %w", err)
+	if rep.AsOf == "" || err != nil {
+		return nil
 	}
-	folders, err := os.ReadDir(filepath.Dir(whole))
-	if err != nil {
-		return nil, fmt.Errorf("look for earlier nights: %w", err)
-	}
+	folders, _ := os.ReadDir(filepath.Dir(whole)) // a folder that can't be read has no earlier nights
 	byDay := map[string]TrendPoint{}
 	for _, f := range folders { // in the order of their names
 		if !f.IsDir() || f.Name() == filepath.Base(whole) {
@@ -51,7 +44,7 @@ func trend(out string, rep *RulesReport) ([]TrendPoint, error) {
 	}
 	slices.SortFunc(points, func(a, b TrendPoint) int { return cmp.Compare(a.AsOf, b.AsOf) })
 	points = append(points, TrendPoint{rep.AsOf, rep.Run, rep.Verdict, rep.Matched, rep.Total})
-	return points[max(0, len(points)-mostNights):], nil
+	return points[max(0, len(points)-mostNights):]
 }
 
 // nightOf reads a summary. ok is false where there is none, or one of other rules.

@@ -119,9 +119,7 @@ func newPage(o *RulesOptions, rep *RulesReport) (*page, error) {
 	if p.RuleText, err = strictyaml.Print(o.Rules); err != nil {
 		return nil, err
 	}
-	if p.Trend, err = trend(o.Out, rep); err != nil {
-		return nil, err
-	}
+	p.Trend = trend(o.Out, rep)
 	for i := range rep.Legs {
 		p.Pages = append(p.Pages, &legPage{LegReport: &rep.Legs[i], ID: fmt.Sprintf("leg%d", i+1), ages: make([]int64, len(ages))})
 	}

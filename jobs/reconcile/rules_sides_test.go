@@ -101,6 +101,8 @@ func TestDatabasesAndFixedWidthFilesAsSides(t *testing.T) {
 	}
 	if page := string(readFile(t, out, reportName)); !strings.Contains(page, "query of mariadb://127.0.0.1:") {
 		t.Error("the page does not name the database")
+	} else if !strings.Contains(page, "1 of 4 movements match on every side, in every leg.") {
+		t.Error("the page does not say what all sides say together")
 	}
 
 	f.Side("core").Database.Query = "SELECT id FROM nowhere"
