@@ -28,12 +28,11 @@ type Ledger interface {
 
 // CutOff says where a date's cut-off is.
 type CutOff struct {
-	Day     calendar.Day
-	At      time.Time     // the instant
-	ByTag   bool          // it is midnight where the ledger's dates end: the date's tag is the cut, exactly
-	Settle  time.Duration // after At, before the stream's end counts
-	Clock   func() time.Time
-	Working string // what to do where the lake is not there yet, for the error
+	Day    calendar.Day
+	At     time.Time     // the instant
+	ByTag  bool          // it is midnight where the ledger's dates end: the date's tag is the cut, exactly
+	Settle time.Duration // after At, before the stream's end counts
+	Clock  func() time.Time
 }
 
 // Locate finds the position of a cut-off. false: the lake has not all of the date yet, and why says what is missing.
