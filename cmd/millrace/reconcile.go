@@ -48,11 +48,11 @@ func reconcileCommand() *cobra.Command {
              events, control totals and, with --rows, every row
 
 Or compare two or more sides by a rule file, which says where they are and what matches
-(docs/reconciliation.md); a lake is needed only where a side is one of its tables. With --out
-a report for people, report.html, is written too.
+(docs/reconciliation.md); a lake is needed only where a side is one of its tables.
 
 A run and its breaks are recorded in the lake in one step. The same night run twice is one run: it
-is known by what it compares. With --out, breaks.csv, matches.parquet and summary.json are written.
+is known by what it compares. With --out, breaks.csv, matches.parquet, summary.json and a page for
+people, report.html, are written.
 
   millrace reconcile --statement cards-2026-11-23.csv --as-of 2026-11-23 --out night
   millrace reconcile --only source --rows
@@ -73,6 +73,9 @@ is known by what it compares. With --out, breaks.csv, matches.parquet and summar
 			}
 			defer done()
 			rep, err := reconcile.Run(c.Context(), o)
+			if err == nil && o.Out != "" {
+				err = reconcile.WriteReport(c.Context(), o.Out, rep)
+			}
 			if err != nil {
 				return err
 			}
@@ -87,7 +90,7 @@ is known by what it compares. With --out, breaks.csv, matches.parquet and summar
 	f.StringVar(&x.statement, "statement", "", "the statement: a file, or an s3:// location; instead of the project file's")
 	f.StringVar(&x.asOf, "as-of", "", "prove the lake as it was at the end of a business date, such as 2026-11-23")
 	f.Int64Var(&x.cut, "cut", 0, "the cut of the lake to prove (default the latest)")
-	f.StringVar(&x.out, "out", "", "a folder for breaks.csv, matches.parquet and summary.json")
+	f.StringVar(&x.out, "out", "", "a folder for breaks.csv, matches.parquet, summary.json and report.html")
 	f.BoolVar(&x.rows, "rows", false, "compare the source with the lake row by row too")
 	f.StringSliceVar(&x.only, "only", nil, "make only these checks: statement, balances, source")
 	f.Int64Var(&x.quarantine, "quarantine", -1, "most records of the statement that may be set aside because they cannot be read (default as the project file says)")

@@ -65,7 +65,7 @@ reconcile:
 	if rep.Verdict != reconcile.Fail || rep.Breaks == 0 || rep.Checked.Breaks["missing_left"] == 0 || rep.Balances.Holds != rep.Balances.Days || len(rep.Source.Failed) > 0 {
 		t.Errorf("%s", data)
 	}
-	for _, name := range []string{"breaks.csv", "matches.parquet"} {
+	for _, name := range []string{"breaks.csv", "matches.parquet", "report.html"} {
 		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -33,6 +33,7 @@ var pageTemplate = sync.OnceValues(func() (*template.Template, error) {
 		"plain":   func(class string) string { return strings.ReplaceAll(class, "_", " ") },
 		"num":     func(v any) string { return grouped(fmt.Sprint(v)) },
 		"rows":    rowsOf,
+		"sum":     sumOf,
 		"add":     func(a, b int) int { return a + b },
 	})
 	names, err := fs.Glob(pageFiles, "*.html.tmpl")
@@ -81,6 +82,7 @@ const (
 // page collects what the report shows.
 type page struct {
 	*RulesReport
+	Lake   *Report // of a run of the project file's checks; nil for one by rules
 	Reason string
 	Pages  []*legPage
 	// RuleText are the rules as they were obeyed, with their defaults and without secrets.
@@ -187,6 +189,9 @@ func (l *legPage) Total() (n int64) {
 // tie adds up the differences of the classes, by currency, so that they are seen to be what the totals state.
 func (l *legPage) tie() error {
 	l.All, l.Rest = map[string]money.Decimal{}, map[string]money.Decimal{}
+	if len(l.Controls) == 0 {
+		return nil // what is no leg of amounts has nothing to tie
+	}
 	for _, c := range l.Controls {
 		l.All[c.Currency], l.Rest[c.Currency] = c.Breaks, c.Breaks
 	}
