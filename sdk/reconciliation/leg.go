@@ -13,17 +13,43 @@ import (
 // Settle compares two sides by rules. Both have one schema. Time is near linear in the rows, see the package's comment; memory
 // holds both sides. The outcome does not depend on the order of rows.
 func Settle(left, right *Side, rules Rules) (*Settlement, error) {
+	return settle(left, right, rules, scales{})
+}
+
+// scales are digits after the point that amounts and numbers have at least, because rows that are not here have them.
+type scales struct {
+	amount  int
+	numbers []int
+}
+
+func settle(left, right *Side, rules Rules, least scales) (*Settlement, error) {
 	if !left.schema.equal(right.schema) {
 		return nil, fault.Usagef("reconciliation: the sides %s and %s have different columns", left.name, right.name)
 	}
 	if err := rules.Check(left.schema); err != nil {
 		return nil, err
 	}
+	g, err := newLeg(left, right, rules, least)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rules.Passes {
+		if err := g.pass(&rules.Passes[i]); err != nil {
+			return nil, fmt.Errorf("pass %s: %w", rules.Passes[i].Name, err)
+		}
+	}
+	g.breaks()
+	out := &Settlement{Left: left, Right: right, Rules: g.rules, AsOf: g.asOf, Outcomes: g.out, Cut: g.cut, scale: g.scale}
+	out.finish()
+	return out, nil
+}
+
+func newLeg(left, right *Side, rules Rules, least scales) (*leg, error) {
 	if rules.Calendar == nil {
 		rules.Calendar, _ = NewCalendar(defaultWeekend, nil) // five days are open
 	}
-	g := &leg{rules: rules, calendar: rules.Calendar}
-	g.scale = max(left.maxScale(), right.maxScale())
+	g := &leg{rules: rules, calendar: rules.Calendar, least: least}
+	g.scale = max(left.maxScale(), right.maxScale(), least.amount)
 	if rules.Rates != nil {
 		g.scale = max(g.scale, 2)
 	}
@@ -39,15 +65,7 @@ func Settle(left, right *Side, rules Rules) (*Settlement, error) {
 	if g.asOf == 0 {
 		g.asOf = max(left.lastDay(), right.lastDay())
 	}
-	for i := range rules.Passes {
-		if err := g.pass(&rules.Passes[i]); err != nil {
-			return nil, fmt.Errorf("pass %s: %w", rules.Passes[i].Name, err)
-		}
-	}
-	g.breaks()
-	out := &Settlement{Left: left, Right: right, Rules: rules, AsOf: g.asOf, Outcomes: g.out, Cut: g.cut, scale: g.scale}
-	out.finish()
-	return out, nil
+	return g, nil
 }
 
 func (s *Side) maxScale() (scale int) {
@@ -114,6 +132,7 @@ const rowFree = 0
 type leg struct {
 	rules     Rules
 	calendar  *Calendar
+	least     scales
 	views     [2]*view
 	scale     int
 	asOf      int32
@@ -165,7 +184,7 @@ func (g *leg) pass(p *Pass) error {
 		}
 	}
 	for _, v := range g.views {
-		if err := v.scaleNumbers(g.views); err != nil {
+		if err := v.scaleNumbers(g.views, g.least.numbers); err != nil {
 			return err
 		}
 	}
@@ -182,13 +201,16 @@ func (g *leg) pass(p *Pass) error {
 }
 
 // scaleNumbers brings the columns of numbers of both sides to common scales, once.
-func (v *view) scaleNumbers(views [2]*view) error {
+func (v *view) scaleNumbers(views [2]*view, least []int) error {
 	if v.numbers != nil || len(v.Side.numbers) == 0 {
 		return nil
 	}
 	v.numbers = make([][]money.Int128, len(v.Side.numbers))
 	for k := range v.Side.numbers {
 		scale := 0
+		if least != nil {
+			scale = least[k]
+		}
 		for _, w := range views {
 			for _, d := range w.Side.numbers[k] {
 				scale = max(scale, d.Scale())

@@ -216,6 +216,14 @@ func (s *Settlement) Controls() ([]Control, error) {
 			return nil, err
 		}
 	}
+	if err := s.explain(all); err != nil {
+		return nil, err
+	}
+	return controls(all, s.scale)
+}
+
+// explain adds up what outcomes account for; each row is in one of them.
+func (s *Settlement) explain(all map[string]*controlSums) error {
 	seen := [2][]bool{make([]bool, s.Left.Len()), make([]bool, s.Right.Len())}
 	for i := range s.Outcomes {
 		o := &s.Outcomes[i]
@@ -229,17 +237,26 @@ func (s *Settlement) Controls() ([]Control, error) {
 		}{{s.Left, o.Left}, {s.Right, o.Right}} {
 			for _, r := range of.rows {
 				if seen[k][r] {
-					return nil, fmt.Errorf("reconciliation: row %s of %s is in two outcomes", of.side.refs[r], of.side.name)
+					return fmt.Errorf("reconciliation: row %s of %s is in two outcomes", of.side.refs[r], of.side.name)
 				}
 				seen[k][r] = true
-				c := at(of.side.currency[r])
+				c := all[of.side.currency[r]]
+				if c == nil {
+					c = &controlSums{}
+					all[of.side.currency[r]] = c
+				}
 				c.settled[k][kind]++
 				if err := s.addTo(&c.explained[k][kind], of.side, r); err != nil {
-					return nil, err
+					return err
 				}
 			}
 		}
 	}
+	return nil
+}
+
+// controls are currencies' control totals, in order of their names; an error where one does not tie out.
+func controls(all map[string]*controlSums, scale int) ([]Control, error) {
 	currencies := make([]string, 0, len(all))
 	for c := range all {
 		currencies = append(currencies, c)
@@ -247,7 +264,7 @@ func (s *Settlement) Controls() ([]Control, error) {
 	slices.Sort(currencies)
 	out := make([]Control, 0, len(all))
 	for _, name := range currencies {
-		c, err := all[name].control(name, s.scale)
+		c, err := all[name].control(name, scale)
 		if err != nil {
 			return nil, err
 		}

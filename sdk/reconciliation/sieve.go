@@ -1,0 +1,259 @@
+package reconciliation
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/money"
+)
+
+// Sieve settles two sides of any size as Settle does, in bounded memory: rows are kept in parts by their key, on disk where they are many; one row of
+// each side that have a key for themselves, and match by the first pass, are settled there and then, and only the others are given to Settle.
+//
+// Memory is the budget, one part of 256 for each worker, and the rows that do not match so: breaks, keys with several rows, and rows without a
+// key. Append may be called for the two sides at once, not twice at once for one of them.
+type Sieve struct {
+	rules  Rules
+	schema Schema
+	opts   SieveOptions
+	sides  [2]*sieveSide
+	keys   []column
+	inKey  []bool // by text column: its value is in the key
+	held   atomic.Int64
+}
+
+// SieveOptions alter a sieve.
+type SieveOptions struct {
+	Memory  int64  // bytes of rows that are held before they go to disk. 0: 96 MiB
+	Dir     string // for files of the sieve's own, which Close removes. "": the system's temporary folder
+	Workers int    // parts that are settled at once. 0: 2
+}
+
+// Sifts reports whether a sieve can settle by these rules: the first pass pairs rows by a key in one currency, and passes that call rows of a key near or
+// duplicate go by the same key. Others need all rows at once: Settle.
+func (r Rules) Sifts() bool {
+	if len(r.Passes) == 0 {
+		return false
+	}
+	first := &r.Passes[0]
+	if first.method() != Pairs || len(first.Keys) == 0 || first.Convert {
+		return false
+	}
+	for i := range r.Passes {
+		p := &r.Passes[i]
+		if p.Near && p.method() == Pairs && len(p.Keys) > 0 && !slices.Equal(p.Keys, first.Keys) {
+			return false
+		}
+	}
+	return true
+}
+
+// NewSieve starts one for two sides of one schema. Rules for which Sifts is false are a usage error.
+func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*Sieve, error) {
+	if err := rules.Check(schema); err != nil {
+		return nil, err
+	}
+	if !rules.Sifts() {
+		return nil, fault.Usagef("rules %s: they need all rows at once", rules.Name)
+	}
+	if o.Memory == 0 {
+		o.Memory = 96 << 20
+	}
+	if o.Workers == 0 {
+		o.Workers = 2
+	}
+	dir, err := os.MkdirTemp(o.Dir, "millrace-sieve-*")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for rows: %w", err)
+	}
+	o.Dir = dir
+	s := &Sieve{rules: rules, schema: schema, opts: o, inKey: make([]bool, len(schema.Texts))}
+	for _, k := range rules.Passes[0].Keys {
+		c, _ := schema.find(k) // Check has seen it
+		s.keys = append(s.keys, c)
+		if c.kind == textColumn {
+			s.inKey[c.at] = true
+		}
+	}
+	for i, name := range []string{left, right} {
+		s.sides[i] = newSieveSide(s, i, name)
+	}
+	return s, nil
+}
+
+// Close removes the sieve's files.
+func (s *Sieve) Close() error {
+	var errs []error
+	for _, side := range s.sides {
+		errs = append(errs, side.close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(s.opts.Dir))...)
+}
+
+// Append adds a row to the left side (0) or the right one (1). Nothing of m is kept.
+func (s *Sieve) Append(side int, m *Movement) error { return s.sides[side].append(m) }
+
+// Pair is a match of one row with one, by the first pass.
+type Pair struct {
+	Left, Right *Side // parts of the sides: valid until the function that gets the pair returns
+	L, R        int32 // the rows
+	Key         string
+	Days        int64 // as in Outcome
+
+	raw []byte // the key, each value with its length
+}
+
+// Sifted is the outcome of a sieve.
+type Sifted struct {
+	// Settlement is that of the rows that the sieve has not settled: its sides have these rows only, its Controls speak of them only.
+	*Settlement
+	Pairs int64 // matches that the sieve has settled
+	sums  map[string]*controlSums
+}
+
+// Settle settles all that was added. Pairs are handed to each, if it is not nil, in an order that depends on what rows say and not on
+// the order in which they came; after them Settlement has the rest. A sieve settles once.
+func (s *Sieve) Settle(each func(Pair) error) (*Sifted, error) {
+	if s.rules.AsOf == 0 {
+		s.rules.AsOf = max(s.sides[0].last, s.sides[1].last)
+	}
+	least := scales{amount: max(s.sides[0].scale, s.sides[1].scale), numbers: make([]int, len(s.schema.Numbers))}
+	for k := range least.numbers {
+		least.numbers[k] = max(s.sides[0].numberScales[k], s.sides[1].numberScales[k])
+	}
+	out := &Sifted{sums: map[string]*controlSums{}}
+	if err := s.eachPart(least, func(p *sievePart) error { return out.take(s, p, each) }); err != nil {
+		return nil, err
+	}
+	var err error
+	out.Settlement, err = settle(s.sides[0].rest, s.sides[1].rest, s.rules, least)
+	if err != nil {
+		return nil, err
+	}
+	for side, from := range s.sides {
+		for currency, have := range from.currencies {
+			if err := out.hold(side, currency, have, out.scale); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// eachPart settles parts, some at once, and hands them over one after the other in order.
+func (s *Sieve) eachPart(least scales, f func(*sievePart) error) error {
+	type done struct {
+		part *sievePart
+		err  error
+	}
+	results := make([]chan done, sieveParts)
+	for i := range results {
+		results[i] = make(chan done, 1)
+	}
+	slots := make(chan struct{}, s.opts.Workers)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	stop := make(chan struct{})
+	defer close(stop)
+	wg.Go(func() {
+		for i := range results {
+			select {
+			case slots <- struct{}{}:
+			case <-stop:
+				return
+			}
+			wg.Go(func() {
+				p, err := s.part(i, least)
+				results[i] <- done{p, err}
+			})
+		}
+	})
+	for i := range results {
+		d := <-results[i]
+		if d.err == nil {
+			d.err = f(d.part)
+		}
+		<-slots
+		if d.err != nil {
+			return d.err
+		}
+	}
+	return nil
+}
+
+// take counts a part's pairs, hands them on and keeps the other rows.
+func (o *Sifted) take(s *Sieve, p *sievePart, each func(Pair) error) error {
+	for _, pair := range p.pairs {
+		o.Pairs++
+		for side, row := range [2]int32{pair.L, pair.R} {
+			v := p.views[side]
+			c := o.at(v.currency[row])
+			c.settled[side][0]++
+			c.explained[side][0].Add(v.amount[row])
+		}
+		if each != nil {
+			if err := each(pair); err != nil {
+				return err
+			}
+		}
+	}
+	for side, rows := range p.rest {
+		for _, r := range rows {
+			m := p.views[side].Row(int(r))
+			if err := s.sides[side].keep(&m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *Sifted) at(currency string) *controlSums {
+	c := o.sums[currency]
+	if c == nil {
+		c = &controlSums{}
+		o.sums[currency] = c
+	}
+	return c
+}
+
+// hold takes what a side holds in a currency, as it was added up when its rows came.
+func (o *Sifted) hold(side int, currency string, have *held, scale int) error {
+	c := o.at(currency)
+	c.rows[side] += have.rows
+	for digits, sum := range have.sums {
+		d, err := sum.Decimal(digits)
+		if err == nil {
+			d, err = d.RescaleExact(scale)
+		}
+		if err != nil {
+			return fmt.Errorf("control total in %s: %w", currency, err)
+		}
+		c.sides[side].Add(d.Coefficient())
+	}
+	return nil
+}
+
+// Controls are those of both sides whole: what they hold was added up as rows came, apart from the matching.
+func (o *Sifted) Controls() ([]Control, error) {
+	all := map[string]*controlSums{}
+	for currency, c := range o.sums {
+		sum := *c
+		all[currency] = &sum
+	}
+	if err := o.explain(all); err != nil {
+		return nil, err
+	}
+	return controls(all, o.scale)
+}
+
+// held is what a side holds in one currency, by the digits that its amounts have after the point.
+type held struct {
+	rows int64
+	sums map[int]*money.Sum
+}

@@ -1,0 +1,161 @@
+package reconciliation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/money"
+)
+
+// sifted is what a sieve says of rows, as said says it, and the breaks' identities.
+func sifted(t *rapid.T, left, right []Movement, rules Rules, o SieveOptions) (lines, ids []string, controls []Control) {
+	s, err := NewSieve("a", "b", settleSchema, rules, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	var sides sync.WaitGroup
+	for side, rows := range [2][]Movement{left, right} {
+		sides.Go(func() {
+			for i := range rows {
+				if err := s.Append(side, &rows[i]); err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	sides.Wait()
+	out, err := s.Settle(func(p Pair) error {
+		lines = append(lines, fmt.Sprintf("%s by %q: %s | %s", Matched, rules.Passes[0].Name, p.Left.Ref(int(p.L)), p.Right.Ref(int(p.R))))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int(out.Pairs) != len(lines) {
+		t.Fatalf("%d pairs, %d were handed over", out.Pairs, len(lines))
+	}
+	lines = append(lines, said(out.Settlement)...)
+	slices.Sort(lines)
+	if controls, err = out.Controls(); err != nil {
+		t.Fatal(err)
+	}
+	return lines, breakIDs(out.Settlement), controls
+}
+
+func breakIDs(s *Settlement) (out []string) {
+	for _, o := range s.Breaks() {
+		out = append(out, fmt.Sprint(s.ID(o), o.Key, o.Days, o.Over, o.Suggested))
+	}
+	for i := range out {
+		out[i] = out[i][:32]
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestSievesAgree: what a sieve says, with next to no memory and in any order of rows, is what Settle says of all rows at once.
+func TestSievesAgree(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		left, right, rules := drawRows(rt, "l"), drawRows(rt, "r"), drawRules(rt)
+		for _, rows := range [][]Movement{left, right} {
+			for i := range rows { // keys that most rows have for themselves
+				if rows[i].Texts[0] != "" && rapid.IntRange(0, 3).Draw(rt, "own key") > 0 {
+					rows[i].Texts[0] = fmt.Sprint("K", rapid.IntRange(0, 9).Draw(rt, "key"))
+				}
+				if d, err := rows[i].Amount.RescaleExact(4); err == nil && rapid.IntRange(0, 5).Draw(rt, "digits") == 0 {
+					rows[i].Amount = d
+				}
+			}
+		}
+		rules.Passes[0] = Pass{Name: "p0", Keys: []string{"reference"}, Windows: []Window{{Column: ColumnDate, After: rapid.IntRange(0, 3).Draw(rt, "after")}}, Near: rapid.Bool().Draw(rt, "near")}
+		if rapid.Bool().Draw(rt, "equal") {
+			rules.Passes[0].Equal = []string{"status"}
+		}
+		if !rules.Sifts() {
+			rt.Skip("they need all rows at once")
+		}
+		whole, err := Settle(sideOf(t, "a", left), sideOf(t, "b", right), rules)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		want, err := whole.Controls()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		o := SieveOptions{Memory: rapid.SampledFrom([]int64{0, 1, 4 * sieveParts * 60}).Draw(rt, "memory"), Dir: t.TempDir(), Workers: rapid.IntRange(1, 3).Draw(rt, "workers")}
+		got, ids, controls := sifted(rt, rapid.Permutation(left).Draw(rt, "left"), rapid.Permutation(right).Draw(rt, "right"), rules, o)
+		if w := said(whole); !slices.Equal(got, w) && len(repeated(left)) == 0 && len(repeated(right)) == 0 {
+			rt.Fatalf("a sieve says\n%s\nall rows at once say\n%s", strings.Join(got, "\n"), strings.Join(w, "\n"))
+		}
+		if !slices.Equal(classesOf(got), classesOf(said(whole))) {
+			rt.Fatalf("a sieve says %v, all rows at once %v", classesOf(got), classesOf(said(whole)))
+		}
+		if w := breakIDs(whole); !slices.Equal(ids, w) {
+			rt.Fatalf("identities %v, want %v", ids, w)
+		}
+		if fmt.Sprint(controls) != fmt.Sprint(want) {
+			rt.Fatalf("totals %v, want %v", controls, want)
+		}
+	})
+}
+
+// TestRowsComeBackAsTheyWere writes rows of all kinds of columns and reads them.
+func TestRowsComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	schema := Schema{Texts: []string{"key", "text"}, Numbers: []string{"number"}, Days: []string{"day"}}
+	s, err := NewSieve("a", "b", schema, Rules{Name: "r", Passes: []Pass{{Name: "p", Keys: []string{"key", "day", "number", ColumnAmount, ColumnCurrency, ColumnDate}}}}, SieveOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	large, err := money.Parse("-12345678901234567890123456789012345.678")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Movement{Ref: "file:7", Amount: large, Currency: "EUR", Date: -5, Texts: []string{"k", "a text\x00"}, Numbers: []money.Decimal{amountOf(-3)}, Days: []int32{20000}}
+	for range 2 {
+		if err := s.Append(0, &want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := s.Settle(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Left.Len() != 2 || fmt.Sprint(out.Left.Row(1)) != fmt.Sprint(want) {
+		t.Errorf("%d rows came back; %v, want %v", out.Left.Len(), out.Left.Row(0), want)
+	}
+}
+
+func TestSieveMistakes(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string][]Pass{
+		"no key":      {{Name: "p"}},
+		"sums":        {{Name: "p", Method: Sums, Cardinality: OneToMany, Keys: []string{"reference"}}},
+		"another key": {{Name: "p", Keys: []string{"reference"}}, {Name: "q", Keys: []string{"status"}, Near: true}},
+	} {
+		if _, err := NewSieve("a", "b", settleSchema, Rules{Name: "r", Passes: p}, SieveOptions{Dir: t.TempDir()}); fault.Of(err) != fault.Usage {
+			t.Errorf("%s: %v is not a usage error", name, err)
+		}
+	}
+	s, err := NewSieve("a", "b", settleSchema, Rules{Name: "r", Passes: []Pass{{Name: "p", Keys: []string{"reference"}}}}, SieveOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Append(0, &Movement{}) == nil {
+		t.Error("a row without the schema's columns was taken")
+	}
+}
