@@ -41,14 +41,14 @@ func TestReportOfARun(t *testing.T) {
 		Balances: &BalanceReport{Rule: "balances", Days: 1200, Holds: 1199, Unproved: 3, Breaks: ByClass{}},
 		Source: &SourceReport{Stream: "kafka", Position: "p9", Rejected: 1, Tables: []SourceCount{{Table: "ledger.entries", Source: map[string]int64{"c": 4000}, Lake: map[string]int64{"c": 4000},
 			Rows: &RowCounts{Source: 40, Lake: 39, Matched: 39}}}, Failed: []string{"ledger.entries <b> lacks a row"}}}
-	leave(t, dir, []string{"b1", "missing_right", "left", "cards", "A<1>", "5", "", "5", "EUR"}, []string{"b2", "row", "left", "source ledger.entries", "7"})
+	leave(t, dir, []string{"b1", "missing_right", "left", "cards", "A<1>", "5", "", "5", "EUR", "", "", "", "", "", `{"amount":12345678901234567890.50,"ref":null,"text":"<i>"}`}, []string{"b2", "row", "left", "source ledger.entries", "7"})
 	if err := WriteReport(t.Context(), dir, rep); err != nil {
 		t.Fatal(err)
 	}
 	page := string(readFile(t, dir, reportName))
 	for _, want := range []string{
 		"2 breaks: 1 missing right, 1 row. Source and lake differ: ledger.entries &lt;b&gt; lacks a row.", "A&lt;1&gt;", "opening + movements = closing on 1\u202f199 of 1\u202f200 account-days",
-		"Breaks of ledger against statement", "Breaks of source against lake", "<td class=\"n\">4\u202f000</td>", "cut of the lake</th><td>17<", "cards.csv",
+		"Breaks of ledger against statement", "Breaks of source against lake", "<td class=\"n\">4\u202f000</td>", "cut of the lake</th><td>17<", "<dd>12345678901234567890.50</dd>", "<dd>&lt;i&gt;</dd>", "cards.csv",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)

@@ -240,20 +240,25 @@ func (p *page) Nights() *trendPlot { return newTrendPlot(p.Trend) }
 // field is a column of a row that the page shows.
 type field struct{ Name, Value string }
 
-// rowsOf reads rows as shown makes them.
+// rowsOf reads rows as breaks.csv has them: a list of objects, or one object.
 func rowsOf(text string) (out [][]field, err error) {
 	if text == "" {
 		return nil, nil
 	}
-	var rows []map[string]string
-	if err := json.Unmarshal([]byte(text), &rows); err != nil {
-		return nil, err
+	var rows []map[string]any
+	if strings.HasPrefix(text, "{") {
+		text = "[" + text + "]"
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber() // digits stay as they are
+	if err := d.Decode(&rows); err != nil {
+		return nil, fmt.Errorf("a row of a break: %w", err)
 	}
 	for _, r := range rows {
 		var fields []field
 		for _, n := range slices.Sorted(maps.Keys(r)) {
-			if r[n] != "" {
-				fields = append(fields, field{n, cut(r[n])})
+			if v := r[n]; v != nil && v != "" {
+				fields = append(fields, field{n, cut(fmt.Sprint(v))})
 			}
 		}
 		out = append(out, fields)
