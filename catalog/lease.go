@@ -54,6 +54,8 @@ type Leases struct {
 type LeaseOptions struct {
 	// Name keeps several lakes apart in one database. "": DefaultName.
 	Name string
+	// Existing refuses, as a fault.Usage, to make an SQLite file where there is none.
+	Existing bool
 	// Clock takes the place of the database's time, for tests. All that share a lease must be given the same one.
 	Clock func() time.Time
 }
@@ -90,6 +92,9 @@ func OpenLeases(ctx context.Context, database string, o LeaseOptions) (*Leases, 
 		path, err := sqlitePath(database)
 		if err != nil {
 			return nil, err
+		}
+		if _, err := os.Stat(path); o.Existing && err != nil {
+			return nil, fault.Usagef("leases: no database: %w", err)
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, fault.Usagef("leases: folder of %s: %w", path, err)

@@ -278,6 +278,13 @@ func TestLeasesNeedADatabase(t *testing.T) {
 			t.Errorf("%s: %v", at, err)
 		}
 	}
+	missing := t.TempDir() + "/none/leases.db"
+	if _, err := catalog.OpenLeases(t.Context(), "sqlite://"+missing, catalog.LeaseOptions{Existing: true}); fault.Of(err) != fault.Usage {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("it was made")
+	}
 }
 
 // holderEnv makes the test binary a holder of a lease: a process that can be stopped and woken.

@@ -284,6 +284,9 @@ func (x *nightlyFlags) run(c *cobra.Command, ask func(nightly.Settings) (nightly
 		return err
 	}
 	a, err := ask(s)
+	if err == nil {
+		err = s.Over(a.Days, x.now())
+	}
 	if err != nil {
 		return err
 	}
@@ -308,9 +311,9 @@ func (x *nightlyFlags) look(c *cobra.Command, do func(h *nightly.History, s nigh
 	if err != nil {
 		return err
 	}
-	leases, err := catalog.OpenLeases(c.Context(), f.NightlyDatabase(), catalog.LeaseOptions{Name: f.Lake.Name})
+	leases, err := catalog.OpenLeases(c.Context(), f.NightlyDatabase(), catalog.LeaseOptions{Name: f.Lake.Name, Existing: true})
 	if err != nil {
-		return err
+		return fmt.Errorf("there is no run history yet: %w", err)
 	}
 	defer func() { err = errors.Join(err, leases.Close()) }()
 	h, err := nightly.OpenHistory(c.Context(), leases, nil)

@@ -4,10 +4,21 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/sdk/calendar"
+	"github.com/millrace/millrace/sdk/fault"
 )
 
 // late is after which time a night that has not begun counts as missed under the policy Skip.
 const late = time.Hour
+
+// Over reports, as a fault.Usage, a business date whose cut-off is yet to come.
+func (s Settings) Over(days []calendar.Day, now time.Time) error {
+	for _, day := range days {
+		if at := s.cutOff(day); at.After(now) {
+			return fault.Usagef("the business date %s is not over: its cut-off is at %s", calendar.FormatDay(day), at.Format(time.RFC3339))
+		}
+	}
+	return nil
+}
 
 // due lists the business dates from one on whose nights have begun by a time, earliest first.
 func (s Settings) due(from calendar.Day, now time.Time) []calendar.Day {

@@ -295,6 +295,43 @@ func TestSettingsAreReloaded(t *testing.T) {
 	})
 }
 
+// TestAResumedNightKeepsItsRules changes a rule file between a night's beginning and its resumption.
+func TestAResumedNightKeepsItsRules(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBank(t, "proof", "later proof")
+		rules := func(text, digest string) {
+			b.settings.Texts = map[string]string{"r.yaml": text}
+			b.settings.Plan.Pins, b.settings.Plan.Digest = map[string]string{"r.yaml": nightly.Digest(text)}, digest
+		}
+		rules("old", "1")
+		var read []string
+		b.do = func(ctx context.Context, t nightly.Task) (nightly.Result, error) {
+			read = append(read, t.Step.Name+" "+t.Texts["r.yaml"])
+			select {
+			case <-time.After(10 * time.Minute):
+				return nightly.Result{}, nil
+			case <-ctx.Done():
+				return nightly.Result{}, context.Cause(ctx)
+			}
+		}
+		b.serve(b.options("a"), "01-04T01:45:00")
+		rules("new", "2")
+		o := b.options("b")
+		b.serve(o, "01-05T12:00:00")
+		if got := strings.Join(read, ", "); got != "proof old, later old, later old, proof new, later new" {
+			t.Error(got)
+		}
+		events, err := o.History.Events(context.Background(), 1)
+		if err != nil || events[0].Kind != "night.settings_differ" || string(events[0].Detail) != `{"began":"1","now":"2"}` {
+			t.Errorf("%+v, %v", events, err)
+		}
+		n, _, err := o.History.Night(context.Background(), "2000-01-03")
+		if err != nil || n.Plan.Pins["r.yaml"] != nightly.Digest("old") {
+			t.Errorf("%+v, %v", n, err)
+		}
+	})
+}
+
 // TestSIGHUP looks at the settings at once.
 func TestSIGHUP(t *testing.T) {
 	bubble(t, func(t *testing.T) {
