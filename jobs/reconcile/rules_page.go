@@ -98,7 +98,7 @@ type legPage struct {
 	ID       string
 	Classes  []*classPage
 	ByClass  *barPlot // nil where there are no breaks
-	ByAge    *barPlot
+	ByAge    *barPlot // nil too where there is no as-of
 	Currency []string // of the differences, in order
 	// Rest are differences of breaks whose rows are of several currencies, and All those of all breaks, which the totals state too.
 	Rest, All map[string]money.Decimal
@@ -229,7 +229,10 @@ func (p *page) plots() error {
 			currencies[currency] = true
 		}
 		l.Currency = slices.Sorted(maps.Keys(currencies))
-		l.ByClass, l.ByAge = newBarPlot(l.ID+"-class", "breaks by class", bars), agePlot(l.ID+"-age", l.ages)
+		l.ByClass = newBarPlot(l.ID+"-class", "breaks by class", bars)
+		if l.AsOf != "" {
+			l.ByAge = agePlot(l.ID+"-age", l.ages)
+		}
 	}
 	return nil
 }
