@@ -7,14 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
+	"os"
 	"time"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connectors/lineageio"
+	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
-	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/reconciliation"
 	"github.com/millrace/millrace/sdk/storage"
@@ -115,10 +114,19 @@ type ControlReport struct {
 	Unexplained  money.Decimal `json:"unexplained"`
 }
 
-// leg is a leg that has been settled.
+// settledLeg is a leg that has been settled.
 type settledLeg struct {
-	plan   rulefile.Plan
+	plan rulefile.Plan
+	// result has the leg's breaks, and the matches that sifted does not count.
 	result *reconciliation.Settlement
+	sifted *reconciliation.Sifted // nil where result has all rows
+}
+
+func (l *settledLeg) controls() ([]reconciliation.Control, error) {
+	if l.sifted != nil {
+		return l.sifted.Controls()
+	}
+	return l.result.Controls()
 }
 
 // RunRules compares the sides of a rule file, and tells whom the rules name how it ended. Breaks are in the report; an error means that the run could not be
@@ -137,63 +145,34 @@ func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) 
 }
 
 func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error) {
-	rep, legs, rejects, err := settleRules(ctx, o)
+	var out storage.Store
+	var matches *matchFile
+	if o.Out != "" {
+		if out, err = openOut(o.Out); err != nil {
+			return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
+		}
+		matches = &matchFile{ctx: ctx, out: out}
+		defer matches.abort()
+	}
+	rep, legs, rejects, err := settleRules(ctx, o, matches.pairs)
 	if err != nil {
 		return rep, fmt.Errorf("reconcile: %w", err)
 	}
-	if o.Out == "" {
+	if out == nil {
 		return rep, nil
 	}
-	if err := writeRules(ctx, o, &rep, legs, rejects); err != nil {
+	if err := writeRules(ctx, out, o, &rep, legs, matches, rejects); err != nil {
 		return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 	}
 	return rep, nil
 }
 
-// settleRules reads the sides and settles the legs. rejects are the records that were set aside, as lines of JSON.
-func settleRules(ctx context.Context, o *RulesOptions) (rep RulesReport, legs []settledLeg, rejects []byte, err error) {
-	if o.Rules == nil || o.Stores == nil {
-		return rep, nil, nil, fault.Usagef("rules and stores are required")
+// openOut opens the folder of a run's files.
+func openOut(dir string) (storage.Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
 	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	for _, name := range slices.Sorted(maps.Keys(o.Sides)) {
-		if o.Rules.Side(name) == nil {
-			return rep, nil, nil, fault.Usagef("the rules have no side %q", name)
-		}
-	}
-	plans, err := o.Rules.Plans(o.AsOf)
-	if err != nil {
-		return rep, nil, nil, err
-	}
-	schema, err := o.Rules.Schema()
-	if err != nil {
-		return rep, nil, nil, err
-	}
-	sides := map[string]*reconciliation.Side{}
-	for i := range o.Rules.Sides {
-		l := &loader{opts: o, spec: &o.Rules.Sides[i], schema: schema}
-		if sides[l.spec.Name], err = l.load(ctx); err != nil {
-			return rep, nil, nil, fmt.Errorf("side %s: %w", l.spec.Name, err)
-		}
-		rep.Sides = append(rep.Sides, l.report)
-		rejects = append(rejects, l.rejects...)
-	}
-	for _, p := range plans {
-		if ctx.Err() != nil {
-			return rep, nil, nil, context.Cause(ctx)
-		}
-		res, err := reconciliation.Settle(sides[p.Left.Name], sides[p.Right.Name], p.Rules)
-		if err == nil {
-			err = res.Classify(p.Classes)
-		}
-		if err != nil {
-			return rep, nil, nil, fmt.Errorf("leg %s: %w", p.Name, err)
-		}
-		legs = append(legs, settledLeg{p, res})
-	}
-	return rep, legs, rejects, rep.fill(o, legs)
+	return localio.Open(dir, localio.Options{})
 }
 
 // fill counts, checks that everything ties out, and gives the verdicts.
@@ -246,6 +225,10 @@ func worse(a, b Verdict) Verdict {
 func (l *settledLeg) report() (LegReport, error) {
 	r := LegReport{Name: l.plan.Name, Left: l.plan.Left.Name, Right: l.plan.Right.Name, AsOf: reconciliation.FormatDay(l.result.AsOf), Verdict: Pass,
 		ByPass: map[string]int64{}, Breaks: ByClass{}, Cut: l.result.Cut}
+	if l.sifted != nil && l.sifted.Pairs > 0 {
+		r.Matched = l.sifted.Pairs
+		r.ByPass[l.plan.Rules.Passes[0].Name] = l.sifted.Pairs
+	}
 	for i := range l.result.Outcomes {
 		o := &l.result.Outcomes[i]
 		if o.Class == reconciliation.Matched {
@@ -260,7 +243,7 @@ func (l *settledLeg) report() (LegReport, error) {
 			r.Verdict = Fail
 		}
 	}
-	controls, err := l.result.Controls()
+	controls, err := l.controls()
 	if err != nil {
 		return r, err
 	}

@@ -118,29 +118,64 @@ func (c *ruleCase) run(t *testing.T) {
 			t.Fatalf("%s: %v", c.at, err)
 		}
 	}
-	rep, legs, _, err := settleRules(t.Context(), &o)
+	ids := c.ids(t)
+	var got []string
+	pairs := func(p rulefile.Plan, _ int) func(reconciliation.Pair) error {
+		return func(pair reconciliation.Pair) error {
+			got = append(got, fmt.Sprintf("%s = %s by %s", ids[pair.Left.Ref(int(pair.L))], ids[pair.Right.Ref(int(pair.R))], p.Rules.Passes[0].Name))
+			return nil
+		}
+	}
+	rep, legs, _, err := settleRules(t.Context(), &o, pairs)
 	if err != nil {
 		t.Fatalf("%s: %v", c.at, err)
 	}
-	ids := c.ids(t)
-	var got []string
+	c.compare(t, "", append(got, legLines(legs, ids)...))
+	whole := c.whole(t, &o)
+	c.compare(t, "all rows in memory: ", legLines(whole, ids))
+	for i := range whole {
+		c.otherwise(t, whole[i].result, ids)
+	}
+	c.overSides(t, &rep, ids)
+}
+
+// whole settles the legs with all rows in memory, whatever the rules.
+func (c *ruleCase) whole(t *testing.T, o *RulesOptions) []settledLeg {
+	t.Helper()
+	plans, err := o.Rules.Plans(o.AsOf)
+	if err != nil {
+		t.Fatalf("%s: %v", c.at, err)
+	}
+	schema, err := o.Rules.Schema()
+	if err != nil {
+		t.Fatalf("%s: %v", c.at, err)
+	}
+	legs, err := settleWhole(t.Context(), plans, o.loaders(schema))
+	if err != nil {
+		t.Fatalf("%s: %v", c.at, err)
+	}
+	return legs
+}
+
+func legLines(legs []settledLeg, ids map[string]string) (out []string) {
 	for i := range legs {
 		prefix := ""
 		if len(legs) > 1 {
 			prefix = legs[i].plan.Name + " "
 		}
-		got = append(got, outcomeLines(legs[i].result, ids, prefix, false)...)
+		out = append(out, outcomeLines(legs[i].result, ids, prefix, false)...)
 	}
+	return out
+}
+
+func (c *ruleCase) compare(t *testing.T, how string, got []string) {
+	t.Helper()
 	want := slices.Clone(c.expect)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Fatalf("%s: got\n%s\nwant\n%s", c.at, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Fatalf("%s: %sgot\n%s\nwant\n%s", c.at, how, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for i := range legs {
-		c.otherwise(t, legs[i].result, ids)
-	}
-	c.overSides(t, &rep, ids)
 }
 
 // overSides compares the movements of more than two sides.

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -33,7 +34,7 @@ type loader struct {
 	opts    *RulesOptions
 	spec    *rulefile.Side
 	schema  reconciliation.Schema
-	side    *reconciliation.Side
+	to      func(*reconciliation.Movement) error // takes the rows; what they share with their batch is only valid until it returns
 	report  SideReport
 	rejects []byte // as lines of JSON
 	reject  files.RejectFunc
@@ -51,8 +52,7 @@ type batches interface {
 	Close() error
 }
 
-func (l *loader) load(ctx context.Context) (*reconciliation.Side, error) {
-	l.side = reconciliation.NewSide(l.spec.Name, l.schema)
+func (l *loader) load(ctx context.Context) error {
 	l.report = SideReport{Name: l.spec.Name, Totals: map[string]money.Decimal{}}
 	l.sums = map[string]*sideSum{}
 	location := l.opts.Rules.Path(l.spec.File)
@@ -71,9 +71,9 @@ func (l *loader) load(ctx context.Context) (*reconciliation.Side, error) {
 		err = fault.Usagef("where is it? name its file with --side %s=PATH, or file or table in the rules", l.spec.Name)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return l.side, l.totals()
+	return l.totals()
 }
 
 // format of a side's files.
@@ -286,15 +286,15 @@ func (l *loader) newReject() files.RejectFunc {
 }
 
 // add takes a row into the side and its totals.
-func (l *loader) add(m reconciliation.Movement) error {
-	if err := l.side.Append(m); err != nil {
+func (l *loader) add(m *reconciliation.Movement) error {
+	if err := l.to(m); err != nil {
 		return err
 	}
 	l.report.Rows++
 	s := l.sums[m.Currency]
 	if s == nil {
 		s = &sideSum{}
-		l.sums[m.Currency] = s
+		l.sums[strings.Clone(m.Currency)] = s
 	}
 	scale := m.Amount.Scale()
 	if (*s)[scale] == nil {

@@ -4,18 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"strconv"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/sdk/money"
-	"github.com/millrace/millrace/sdk/parquetfile"
 	"github.com/millrace/millrace/sdk/reconciliation"
 	"github.com/millrace/millrace/sdk/storage"
 )
@@ -131,14 +125,7 @@ func shown(side *reconciliation.Side, rows []int32) (string, error) {
 }
 
 // writeRules leaves the files of a run.
-func writeRules(ctx context.Context, o *RulesOptions, rep *RulesReport, legs []settledLeg, rejects []byte) error {
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return err
-	}
-	out, err := localio.Open(o.Out, localio.Options{})
-	if err != nil {
-		return err
-	}
+func writeRules(ctx context.Context, out storage.Store, o *RulesOptions, rep *RulesReport, legs []settledLeg, matches *matchFile, rejects []byte) error {
 	page, err := newPage(o, rep)
 	if err != nil {
 		return err
@@ -146,7 +133,7 @@ func writeRules(ctx context.Context, o *RulesOptions, rep *RulesReport, legs []s
 	if err := writeRuleBreaks(ctx, out, o, legs, page); err != nil {
 		return err
 	}
-	if err := writeRuleMatches(ctx, out, legs); err != nil {
+	if err := matches.finish(legs); err != nil {
 		return err
 	}
 	if err := rep.nway.write(ctx, out); err != nil {
@@ -196,105 +183,6 @@ func writeRuleBreaks(ctx context.Context, out storage.Store, o *RulesOptions, le
 		}
 	}
 	return files.close()
-}
-
-// ruleMatchSchema is that of matches.parquet: a row for each row of a side that a match has.
-func ruleMatchSchema(scale int32) *arrow.Schema {
-	return arrow.NewSchema([]arrow.Field{{Name: "match", Type: bigint}, {Name: "leg", Type: utf8}, {Name: "rule", Type: utf8}, {Name: "cardinality", Type: utf8},
-		{Name: "side", Type: utf8}, {Name: "ref", Type: utf8}, {Name: "key", Type: utf8}, {Name: "amount", Type: &arrow.Decimal128Type{Precision: 38, Scale: scale}},
-		{Name: "currency", Type: utf8}, {Name: "date", Type: date32, Nullable: true}}, nil)
-}
-
-// matchRows is how many rows of matches are written at once.
-const matchRows = 16 << 10
-
-func writeRuleMatches(ctx context.Context, out storage.Store, legs []settledLeg) error {
-	w, err := out.Create(ctx, matchesName)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	scale := 0
-	for _, l := range legs {
-		scale = max(scale, l.result.Scale())
-	}
-	schema := ruleMatchSchema(int32(scale))
-	file, err := parquetfile.NewWriter(w, schema, parquetfile.WriterOptions{})
-	if err != nil {
-		return err
-	}
-	m := &matchWriter{b: array.NewRecordBuilder(memory.DefaultAllocator, schema), file: file, scale: scale}
-	defer m.b.Release()
-	for i := range legs {
-		if err := m.leg(&legs[i]); err != nil {
-			return err
-		}
-	}
-	if err := m.flush(); err != nil {
-		return err
-	}
-	if _, err := file.Close(); err != nil {
-		return err
-	}
-	return w.Close()
-}
-
-type matchWriter struct {
-	b     *array.RecordBuilder
-	file  *parquetfile.Writer
-	scale int
-	rows  int
-	match int64
-}
-
-func (m *matchWriter) leg(l *settledLeg) error {
-	for _, o := range l.result.Matches() {
-		m.match++
-		for _, s := range []struct {
-			name string
-			side *reconciliation.Side
-			rows []int32
-		}{{l.plan.Left.Name, l.result.Left, o.Left}, {l.plan.Right.Name, l.result.Right, o.Right}} {
-			for _, r := range s.rows {
-				if err := m.row(l.plan.Name, s.name, o, s.side.Row(int(r))); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func (m *matchWriter) row(leg, side string, o *reconciliation.Outcome, r reconciliation.Movement) error {
-	m.b.Field(0).(*array.Int64Builder).Append(m.match)
-	for i, t := range []string{leg, o.Pass, string(o.Cardinality()), side, r.Ref, o.Key} {
-		m.b.Field(1 + i).(*array.StringBuilder).Append(t)
-	}
-	amount, err := r.Amount.RescaleExact(m.scale)
-	if err != nil {
-		return err
-	}
-	m.b.Field(7).(*array.Decimal128Builder).Append(num(amount))
-	m.b.Field(8).(*array.StringBuilder).Append(r.Currency)
-	if r.Date == reconciliation.NoDate {
-		m.b.Field(9).AppendNull()
-	} else {
-		m.b.Field(9).(*array.Date32Builder).Append(arrow.Date32(r.Date))
-	}
-	if m.rows++; m.rows == matchRows {
-		return m.flush()
-	}
-	return nil
-}
-
-func (m *matchWriter) flush() error {
-	if m.rows == 0 {
-		return nil
-	}
-	m.rows = 0
-	b := m.b.NewRecordBatch()
-	defer b.Release()
-	return m.file.Write(b)
 }
 
 func num(d money.Decimal) decimal128.Num {

@@ -92,7 +92,7 @@ func (r *rowReader) read(ctx context.Context, b arrow.RecordBatch, place func(i 
 			continue
 		}
 		m.Ref = place(i)
-		if err := r.l.add(m); err != nil {
+		if err := r.l.add(&m); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (r *rowReader) text(name string, columns map[string]arrow.Array, i int) (st
 	if c.IsNull(i) {
 		return "", nil
 	}
-	return strings.Clone(f.Text.Apply(textOf(c, i))), nil
+	return f.Text.Apply(textOf(c, i)), nil
 }
 
 func (r *rowReader) day(name string, columns map[string]arrow.Array, i int) (int32, error) {

@@ -183,6 +183,15 @@ func (s *Side) Row(i int) Movement {
 	return r
 }
 
+// Amount of the i-th row; zero where it states none.
+func (s *Side) Amount(i int) money.Decimal { return s.amounts[i] }
+
+// Currency of the i-th row.
+func (s *Side) Currency(i int) string { return s.currency[i] }
+
+// Date of the i-th row, in days since 1970-01-01, or NoDate.
+func (s *Side) Date(i int) int32 { return s.dates[i] }
+
 // Ref is where the i-th row comes from.
 func (s *Side) Ref(i int) string { return s.refs[i] }
 

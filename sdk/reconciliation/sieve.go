@@ -116,6 +116,15 @@ type Sifted struct {
 	sums  map[string]*controlSums
 }
 
+// Scale is the number of digits after the point of sums and differences, of all that was added.
+func (s *Sieve) Scale() int {
+	scale := max(s.sides[0].scale, s.sides[1].scale)
+	if s.rules.Rates != nil {
+		scale = max(scale, 2)
+	}
+	return scale
+}
+
 // Settle settles all that was added. Pairs are handed to each, if it is not nil, in an order that depends on what rows say and not on
 // the order in which they came; after them Settlement has the rest. A sieve settles once.
 func (s *Sieve) Settle(each func(Pair) error) (*Sifted, error) {
