@@ -66,8 +66,18 @@ func TestReportOfARun(t *testing.T) {
 // A run that passes says so, and one whose breaks are gone has no page.
 func TestReportOfARunWithoutBreaks(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	rep := Report{Run: "r1", Verdict: Pass, Balances: &BalanceReport{Rule: "balances", Days: 1, Holds: 1}}
+	dir := filepath.Join(t.TempDir(), "night")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := filepath.Join(filepath.Dir(dir), "before")
+	if err := os.MkdirAll(before, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(before, summaryName), []byte(`{"run":"r0","cut":3,"as_of":"2026-03-30","verdict":"fail","breaks":4}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rep := Report{Run: "r1", Cut: 4, AsOf: "2026-03-31", Verdict: Pass, Balances: &BalanceReport{Rule: "balances", Days: 1, Holds: 1}}
 	if err := WriteReport(t.Context(), dir, rep); err == nil {
 		t.Error("there is a page without breaks.csv")
 	}
@@ -75,7 +85,7 @@ func TestReportOfARunWithoutBreaks(t *testing.T) {
 	if err := WriteReport(t.Context(), dir, rep); err != nil {
 		t.Fatal(err)
 	}
-	if page := string(readFile(t, dir, reportName)); !strings.Contains(page, "Every check that was made holds.") {
-		t.Error("the page does not say that it passes")
+	if page := string(readFile(t, dir, reportName)); !strings.Contains(page, "Every check that was made holds.") || !strings.Contains(page, "2026-03-30: 4 fail; 2026-03-31: 0 pass") {
+		t.Error("the page does not say that it passes, or how the night before was")
 	}
 }

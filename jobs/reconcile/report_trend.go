@@ -53,6 +53,17 @@ func nightOf(name, rules string) (p TrendPoint, ok bool) {
 	if err != nil {
 		return p, false
 	}
+	if rules == lakeName {
+		var rep Report
+		if json.Unmarshal(data, &rep) != nil || rep.AsOf == "" || rep.Cut == 0 {
+			return p, false
+		}
+		p = TrendPoint{rep.AsOf, rep.Run, rep.Verdict, 0, rep.Breaks}
+		if rep.Checked != nil {
+			p.Matched = rep.Checked.Matched
+		}
+		return p, true
+	}
 	var rep struct {
 		Run     string  `json:"run"`
 		Rules   string  `json:"rules"`
