@@ -44,7 +44,10 @@ type loader struct {
 }
 
 // sideSum is a currency's total while it grows, by the scale of its amounts.
-type sideSum map[int]*money.Sum
+type sideSum struct {
+	sums [money.MaxScale + 1]money.Sum
+	rows [money.MaxScale + 1]int64
+}
 
 // batches is a stream of record batches: of a file or of a split of a table.
 type batches interface {
@@ -297,17 +300,18 @@ func (l *loader) add(m *reconciliation.Movement) error {
 		l.sums[strings.Clone(m.Currency)] = s
 	}
 	scale := m.Amount.Scale()
-	if (*s)[scale] == nil {
-		(*s)[scale] = &money.Sum{}
-	}
-	(*s)[scale].Add(m.Amount.Coefficient())
+	s.sums[scale].Add(m.Amount.Coefficient())
+	s.rows[scale]++
 	return nil
 }
 
 func (l *loader) totals() error {
 	for currency, byScale := range l.sums {
 		var total money.Decimal
-		for scale, s := range *byScale {
+		for scale, s := range byScale.sums {
+			if byScale.rows[scale] == 0 {
+				continue
+			}
 			d, err := s.Decimal(scale)
 			if err == nil {
 				total, err = total.Add(d)

@@ -74,17 +74,14 @@ func (r *rowReader) read(ctx context.Context, b arrow.RecordBatch, place func(i 
 			return fault.Usagef("where: the condition is neither true nor false")
 		}
 	}
-	columns := map[string]arrow.Array{}
-	for _, n := range r.used {
-		columns[n] = b.Column(b.Schema().FieldIndices(n)[0])
-	}
+	in := r.bind(b)
 	schema := r.l.schema
 	m := reconciliation.Movement{Texts: make([]string, len(schema.Texts)), Numbers: make([]money.Decimal, len(schema.Numbers)), Days: make([]int32, len(schema.Days))}
 	for i := range int(b.NumRows()) {
 		if keep != nil && (keep.IsNull(i) || !keep.Value(i)) {
 			continue
 		}
-		if err := r.movement(&m, columns, i); err != nil {
+		if err := in.movement(&m, i); err != nil {
 			rejected := r.reject(ctx, files.Reject{File: r.l.spec.Name, Reason: place(i) + ": " + err.Error()})
 			if rejected != nil {
 				return fmt.Errorf("%s: %w: %w", place(i), err, rejected)
@@ -99,112 +96,137 @@ func (r *rowReader) read(ctx context.Context, b arrow.RecordBatch, place func(i 
 	return nil
 }
 
-// movement makes a row of a batch's.
-func (r *rowReader) movement(m *reconciliation.Movement, columns map[string]arrow.Array, i int) (err error) {
-	var blank bool
-	if m.Amount, blank, err = r.number(reconciliation.ColumnAmount, columns, i); err != nil {
+// boundRows are the columns of a side over one batch of its source.
+type boundRows struct {
+	amount, currency, date boundColumn
+	texts, numbers, days   []boundColumn
+}
+
+// boundColumn is a column with the arrays that its values are made of.
+type boundColumn struct {
+	*rulefile.Form                             // nil: the side has no such column
+	from, debit, credit, indicator arrow.Array // nil where the form names none
+}
+
+// bind looks a batch's arrays up, once for all its rows.
+func (r *rowReader) bind(b arrow.RecordBatch) *boundRows {
+	column := func(name string) arrow.Array {
+		if at := b.Schema().FieldIndices(name); name != "" && len(at) > 0 {
+			return b.Column(at[0])
+		}
+		return nil
+	}
+	one := func(name string) boundColumn {
+		f, ok := r.forms[name]
+		if !ok {
+			return boundColumn{}
+		}
+		return boundColumn{Form: &f, from: column(f.From), debit: column(f.Debit), credit: column(f.Credit), indicator: column(f.Indicator)}
+	}
+	all := func(names []string) (out []boundColumn) {
+		for _, n := range names {
+			out = append(out, one(n))
+		}
+		return out
+	}
+	s := &r.l.schema
+	return &boundRows{amount: one(reconciliation.ColumnAmount), currency: one(reconciliation.ColumnCurrency), date: one(reconciliation.ColumnDate),
+		texts: all(s.Texts), numbers: all(s.Numbers), days: all(s.Days)}
+}
+
+// movement makes a row of a batch's. Its texts may share the batch's memory.
+func (in *boundRows) movement(m *reconciliation.Movement, i int) (err error) {
+	if m.Amount, m.NoAmount, err = in.amount.number(i); err != nil {
 		return err
 	}
-	m.NoAmount = blank
-	if m.Currency, err = r.text(reconciliation.ColumnCurrency, columns, i); err != nil {
+	m.Currency = in.currency.text(i)
+	if m.Date, err = in.date.day(i); err != nil {
 		return err
 	}
-	if m.Date, err = r.day(reconciliation.ColumnDate, columns, i); err != nil {
-		return err
+	for k := range in.texts {
+		m.Texts[k] = in.texts[k].text(i)
 	}
-	for k, n := range r.l.schema.Texts {
-		if m.Texts[k], err = r.text(n, columns, i); err != nil {
+	for k := range in.numbers {
+		if m.Numbers[k], _, err = in.numbers[k].number(i); err != nil {
 			return err
 		}
 	}
-	for k, n := range r.l.schema.Numbers {
-		if m.Numbers[k], _, err = r.number(n, columns, i); err != nil {
-			return err
-		}
-	}
-	for k, n := range r.l.schema.Days {
-		if m.Days[k], err = r.day(n, columns, i); err != nil {
+	for k := range in.days {
+		if m.Days[k], err = in.days[k].day(i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *rowReader) text(name string, columns map[string]arrow.Array, i int) (string, error) {
-	f, ok := r.forms[name]
-	if !ok {
-		return "", nil
+func (c *boundColumn) text(i int) string {
+	switch {
+	case c.Form == nil:
+		return ""
+	case c.Is != "":
+		return c.Is
+	case c.from.IsNull(i):
+		return ""
 	}
-	if f.Is != "" {
-		return f.Is, nil
-	}
-	c := columns[f.From]
-	if c.IsNull(i) {
-		return "", nil
-	}
-	return f.Text.Apply(textOf(c, i)), nil
+	return c.Text.Apply(textOf(c.from, i))
 }
 
-func (r *rowReader) day(name string, columns map[string]arrow.Array, i int) (int32, error) {
-	f, ok := r.forms[name]
-	if !ok {
+func (c *boundColumn) day(i int) (int32, error) {
+	switch {
+	case c.Form == nil:
+		return reconciliation.NoDate, nil
+	case c.Is != "":
+		return c.Date.Day(c.Is)
+	case c.from.IsNull(i):
 		return reconciliation.NoDate, nil
 	}
-	if f.Is != "" {
-		return f.Date.Day(f.Is)
-	}
-	c := columns[f.From]
-	if c.IsNull(i) {
-		return reconciliation.NoDate, nil
-	}
-	switch c := c.(type) {
+	switch a := c.from.(type) {
 	case *array.Date32:
-		return int32(c.Value(i)), nil
+		return int32(a.Value(i)), nil
 	case *array.Timestamp:
-		t := c.DataType().(*arrow.TimestampType)
-		at := c.Value(i).ToTime(t.Unit)
+		t := a.DataType().(*arrow.TimestampType)
+		at := a.Value(i).ToTime(t.Unit)
 		if t.TimeZone == "" { // a clock's time, of no zone
 			return reconciliation.DateForm{}.DayOf(at), nil
 		}
-		return f.Date.DayOf(at), nil
+		return c.Date.DayOf(at), nil
 	case *array.String, *array.LargeString:
-		d, err := f.Date.Day(textOf(c, i))
+		d, err := c.Date.Day(textOf(a, i))
 		if err != nil {
-			return d, fmt.Errorf("column %s: %w", f.From, err)
+			return d, fmt.Errorf("column %s: %w", c.From, err)
 		}
 		return d, nil
 	}
-	return 0, fault.Usagef("column %s is %s, which is no date", f.From, c.DataType())
+	return 0, fault.Usagef("column %s is %s, which is no date", c.From, c.from.DataType())
 }
 
 // number reads a number. blank is true where there is none.
-func (r *rowReader) number(name string, columns map[string]arrow.Array, i int) (d money.Decimal, blank bool, err error) {
-	f, ok := r.forms[name]
+func (c *boundColumn) number(i int) (d money.Decimal, blank bool, err error) {
 	switch {
-	case !ok:
+	case c.Form == nil:
 		return d, true, nil
-	case f.Is != "":
-		d, err = f.Style.Parse([]byte(f.Is))
-	case f.Debit != "":
+	case c.Is != "":
+		d, err = c.Style.Parse([]byte(c.Is))
+	case c.Debit != "":
 		var credit money.Decimal
 		var noDebit, noCredit bool
-		if d, noDebit, err = numberOf(f, columns[f.Debit], i); err != nil {
-			return d, false, fmt.Errorf("column %s: %w", f.Debit, err)
+		if d, noDebit, err = numberOf(c.Form, c.debit, i); err != nil {
+			return d, false, fmt.Errorf("column %s: %w", c.Debit, err)
 		}
-		if credit, noCredit, err = numberOf(f, columns[f.Credit], i); err != nil {
-			return d, false, fmt.Errorf("column %s: %w", f.Credit, err)
+		if credit, noCredit, err = numberOf(c.Form, c.credit, i); err != nil {
+			return d, false, fmt.Errorf("column %s: %w", c.Credit, err)
 		}
 		blank = noDebit && noCredit
 		d, err = credit.Sub(d)
 	default:
-		if d, blank, err = numberOf(f, columns[f.From], i); err != nil {
-			return d, false, fmt.Errorf("column %s: %w", f.From, err)
+		if d, blank, err = numberOf(c.Form, c.from, i); err != nil {
+			return d, false, fmt.Errorf("column %s: %w", c.From, err)
 		}
-		if f.Indicator != "" && slices.Contains(f.DebitWhen, strings.TrimSpace(textOf(columns[f.Indicator], i))) {
+		if c.Indicator != "" && slices.Contains(c.DebitWhen, strings.TrimSpace(textOf(c.indicator, i))) {
 			d = d.Neg()
 		}
 	}
-	if f.Negate {
+	if c.Negate {
 		d = d.Neg()
 	}
 	return d, blank, err

@@ -26,7 +26,7 @@ func textOf(c arrow.Array, i int) string {
 }
 
 // numberOf reads a number of an array. blank is true where there is none.
-func numberOf(f rulefile.Form, c arrow.Array, i int) (d money.Decimal, blank bool, err error) {
+func numberOf(f *rulefile.Form, c arrow.Array, i int) (d money.Decimal, blank bool, err error) {
 	if c.IsNull(i) {
 		return d, true, nil
 	}

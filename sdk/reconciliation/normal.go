@@ -43,7 +43,7 @@ const (
 
 // Apply gives the text in its form. Applying it twice is the same as once, unless Extract is set.
 func (f TextForm) Apply(text string) string {
-	if f.Trim {
+	if f.Trim && !trimmed(text) {
 		text = strings.Join(strings.Fields(text), " ")
 	}
 	if f.Extract != nil {
@@ -71,6 +71,19 @@ func (f TextForm) Apply(text string) string {
 		return strings.ToLower(text)
 	}
 	return text
+}
+
+// trimmed reports whether a text certainly has no blank to drop: it has none but single spaces within, and is of ASCII.
+func trimmed(text string) bool {
+	blank := true // the character before
+	for i := range len(text) {
+		c := text[i]
+		if c < ' ' || c >= 0x80 || c == ' ' && blank {
+			return false
+		}
+		blank = c == ' '
+	}
+	return !blank || text == ""
 }
 
 func extracted(pattern *regexp.Regexp, text string) string {

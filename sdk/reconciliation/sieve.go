@@ -236,6 +236,9 @@ func (o *Sifted) hold(side int, currency string, have *held, scale int) error {
 	c := o.at(currency)
 	c.rows[side] += have.rows
 	for digits, sum := range have.sums {
+		if sum.IsZero() {
+			continue
+		}
 		d, err := sum.Decimal(digits)
 		if err == nil {
 			d, err = d.RescaleExact(scale)
@@ -263,6 +266,7 @@ func (o *Sifted) Controls() ([]Control, error) {
 
 // held is what a side holds in one currency, by the digits that its amounts have after the point.
 type held struct {
+	code uint64
 	rows int64
-	sums map[int]*money.Sum
+	sums [money.MaxScale + 1]money.Sum
 }

@@ -29,18 +29,16 @@ type sieveSide struct {
 	rest         *Side // rows without a key, and then those that do not match
 	one          *Side // room for a row
 	key, row     []byte
-	codes        map[string]uint64 // of currencies
-	names        []string
+	names        []string // of currencies, by code
 	currencies   map[string]*held
 	scale        int
 	numberScales []int
 	last         int32
-	recent       *held
-	recentName   string
+	recent       *held // the currency of the row that is being added
 }
 
 func newSieveSide(s *Sieve, number int, name string) *sieveSide {
-	return &sieveSide{sieve: s, number: number, rest: NewSide(name, s.schema), codes: map[string]uint64{}, currencies: map[string]*held{},
+	return &sieveSide{sieve: s, number: number, rest: NewSide(name, s.schema), currencies: map[string]*held{},
 		numberScales: make([]int, len(s.schema.Numbers)), last: NoDate, one: NewSide(name, s.schema)}
 }
 
@@ -97,21 +95,15 @@ func (d *sieveSide) count(m *Movement) {
 		d.numberScales[k] = max(d.numberScales[k], n.Scale())
 	}
 	d.last = max(d.last, m.Date)
-	h := d.recent
-	if h == nil || d.recentName != m.Currency {
-		if h = d.currencies[m.Currency]; h == nil {
-			h = &held{sums: map[int]*money.Sum{}}
-			d.currencies[strings.Clone(m.Currency)] = h
-		}
-		d.recent, d.recentName = h, strings.Clone(m.Currency)
+	h := d.currencies[m.Currency]
+	if h == nil {
+		name := strings.Clone(m.Currency)
+		h = &held{code: uint64(len(d.names))}
+		d.names, d.currencies[name] = append(d.names, name), h
 	}
+	d.recent = h
 	h.rows++
-	sum := h.sums[m.Amount.Scale()]
-	if sum == nil {
-		sum = &money.Sum{}
-		h.sums[m.Amount.Scale()] = sum
-	}
-	sum.Add(m.Amount.Coefficient())
+	h.sums[m.Amount.Scale()].Add(m.Amount.Coefficient())
 }
 
 // keyOf puts the row's key into d.key, each value with its length before it; false where one is blank.
@@ -173,14 +165,7 @@ func (d *sieveSide) encode(m *Movement, hash uint64) {
 		flag = 1
 	}
 	b = appendDecimal(append(b, flag), m.Amount)
-	code, ok := d.codes[m.Currency]
-	if !ok {
-		code = uint64(len(d.names))
-		name := strings.Clone(m.Currency)
-		d.names = append(d.names, name)
-		d.codes[name] = code
-	}
-	b = binary.AppendUvarint(b, code)
+	b = binary.AppendUvarint(b, d.recent.code)
 	b = binary.AppendVarint(b, int64(m.Date))
 	b = appendText(b, m.Ref)
 	for i, t := range m.Texts {
