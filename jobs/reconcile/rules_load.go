@@ -132,6 +132,9 @@ func (l *loader) csv(ctx context.Context, store storage.Store, glob string) erro
 	if err != nil {
 		return err
 	}
+	if found.NumFields() == 0 {
+		return fault.Usagef("%s is empty: it has no header", glob)
+	}
 	fields := make([]arrow.Field, found.NumFields())
 	for i, f := range found.Fields() {
 		fields[i] = arrow.Field{Name: f.Name, Type: arrow.BinaryTypes.String, Nullable: true}
