@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,17 +18,35 @@ import (
 
 // lake is a ledger that a test decides.
 type lake struct {
+	mu    sync.Mutex
 	dates []catalog.BusinessDate
 	cuts  []catalog.CutInfo
 	ended bool
 	err   error
-	asked int
 }
 
-func (l *lake) BusinessDates(context.Context) ([]catalog.BusinessDate, error) { return l.dates, l.err }
-func (l *lake) Cuts(context.Context) ([]catalog.CutInfo, error)               { return l.cuts, l.err }
-func (l *lake) AtEnd(context.Context) (bool, error)                           { l.asked++; return l.ended, l.err }
-func (l *lake) Close() error                                                  { return nil }
+func (l *lake) BusinessDates(context.Context) ([]catalog.BusinessDate, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dates, l.err
+}
+
+func (l *lake) Cuts(context.Context) ([]catalog.CutInfo, error) { return l.cuts, l.err }
+
+func (l *lake) AtEnd(context.Context) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended, l.err
+}
+
+func (l *lake) Close() error { return nil }
+
+// set changes the lake while it is asked.
+func (l *lake) set(dates []catalog.BusinessDate, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dates, l.ended = dates, ended
+}
 
 func dates(t testing.TB, at ...string) (out []catalog.BusinessDate) {
 	for i, text := range at {
@@ -55,7 +74,7 @@ func TestLocate(t *testing.T) {
 	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	six := time.Date(2026, 11, 23, 18, 0, 0, 0, time.UTC)
 	for name, x := range map[string]struct {
-		lake  lake
+		lake  *lake
 		byTag bool
 		at    time.Time
 		after time.Duration // of the cut-off, when it is asked
@@ -64,23 +83,23 @@ func TestLocate(t *testing.T) {
 		kind  fault.Kind // of the error, if any
 		fails bool
 	}{
-		"a later date is open":           {lake: lake{dates: dates(t, "2026-11-20", "2026-11-23", "2026-11-24")}, byTag: true, at: midnight, after: -time.Hour, want: 20, tag: true},
-		"nothing happened on the date":   {lake: lake{dates: dates(t, "2026-11-20", "2026-11-24")}, byTag: true, at: midnight, want: 10},
-		"the date is open":               {lake: lake{dates: dates(t, "2026-11-20", "2026-11-23")}, byTag: true, at: midnight, after: time.Hour},
-		"the stream is at its end":       {lake: lake{dates: dates(t, "2026-11-20", "2026-11-23"), ended: true}, byTag: true, at: midnight, after: time.Minute, want: 20},
-		"its end came before the cutoff": {lake: lake{dates: dates(t, "2026-11-23"), ended: true}, byTag: true, at: midnight, after: -time.Second},
-		"its end came before it settled": {lake: lake{dates: dates(t, "2026-11-23"), ended: true}, byTag: true, at: midnight, after: 59 * time.Second},
-		"the lake is empty":              {lake: lake{ended: true}, byTag: true, at: midnight, after: time.Hour},
-		"the lake begins later":          {lake: lake{dates: dates(t, "2026-11-24")}, byTag: true, at: midnight, fails: true, kind: fault.Usage},
-		"the lake does not answer":       {lake: lake{err: errors.New("no answer")}, byTag: true, at: midnight, fails: true},
-		"a later commit": {lake: lake{cuts: cuts(t, "2026-11-23T17:59:58Z", "", "2026-11-23T18:00:00Z", "", "2026-11-23T18:00:01Z", "2026-11-23T18:00:02Z")},
+		"a later date is open":           {lake: &lake{dates: dates(t, "2026-11-20", "2026-11-23", "2026-11-24")}, byTag: true, at: midnight, after: -time.Hour, want: 20, tag: true},
+		"nothing happened on the date":   {lake: &lake{dates: dates(t, "2026-11-20", "2026-11-24")}, byTag: true, at: midnight, want: 10},
+		"the date is open":               {lake: &lake{dates: dates(t, "2026-11-20", "2026-11-23")}, byTag: true, at: midnight, after: time.Hour},
+		"the stream is at its end":       {lake: &lake{dates: dates(t, "2026-11-20", "2026-11-23"), ended: true}, byTag: true, at: midnight, after: time.Minute, want: 20},
+		"its end came before the cutoff": {lake: &lake{dates: dates(t, "2026-11-23"), ended: true}, byTag: true, at: midnight, after: -time.Second},
+		"its end came before it settled": {lake: &lake{dates: dates(t, "2026-11-23"), ended: true}, byTag: true, at: midnight, after: 59 * time.Second},
+		"the lake is empty":              {lake: &lake{ended: true}, byTag: true, at: midnight, after: time.Hour},
+		"the lake begins later":          {lake: &lake{dates: dates(t, "2026-11-24")}, byTag: true, at: midnight, fails: true, kind: fault.Usage},
+		"the lake does not answer":       {lake: &lake{err: errors.New("no answer")}, byTag: true, at: midnight, fails: true},
+		"a later commit": {lake: &lake{cuts: cuts(t, "2026-11-23T17:59:58Z", "", "2026-11-23T18:00:00Z", "", "2026-11-23T18:00:01Z", "2026-11-23T18:00:02Z")},
 			at: six, want: 4},
-		"no later commit": {lake: lake{cuts: cuts(t, "2026-11-23T17:59:58Z", "")}, at: six, after: time.Hour},
-		"no later commit, and the end": {lake: lake{cuts: cuts(t, "2026-11-23T17:59:58Z", ""), ended: true},
+		"no later commit": {lake: &lake{cuts: cuts(t, "2026-11-23T17:59:58Z", "")}, at: six, after: time.Hour},
+		"no later commit, and the end": {lake: &lake{cuts: cuts(t, "2026-11-23T17:59:58Z", ""), ended: true},
 			at: six, after: time.Hour, want: 2},
-		"the cut is expired": {lake: lake{cuts: cuts(t, "2026-11-23T18:10:00Z")}, at: six, fails: true, kind: fault.Usage},
+		"the cut is expired": {lake: &lake{cuts: cuts(t, "2026-11-23T18:10:00Z")}, at: six, fails: true, kind: fault.Usage},
 	} {
-		p, found, why, err := nightly.Locate(t.Context(), &x.lake, nightly.CutOff{Day: day(t, "2026-11-23"), At: x.at, ByTag: x.byTag, Settle: time.Minute,
+		p, found, why, err := nightly.Locate(t.Context(), x.lake, nightly.CutOff{Day: day(t, "2026-11-23"), At: x.at, ByTag: x.byTag, Settle: time.Minute,
 			Clock: func() time.Time { return x.at.Add(x.after) }})
 		if x.fails != (err != nil) || x.fails && fault.Of(err) != x.kind || found != (x.want != 0) || found && (p.Cut != x.want || p.Tag != x.tag || p.How == "") || !found && !x.fails && why == "" {
 			t.Errorf("%s: %+v, %v, %q, %v", name, p, found, why, err)
@@ -173,7 +192,7 @@ func TestIngestWaitsOrRuns(t *testing.T) {
 			l := &lake{dates: dates(t, "2000-01-03")}
 			s := &shell{}
 			s.answer = func([]string) (nightly.Output, error) {
-				l.dates, l.ended = dates(t, "2000-01-03"), true
+				l.set(dates(t, "2000-01-03"), true)
 				return nightly.Output{}, nil
 			}
 			cutOff := time.Now().Add(time.Hour)
@@ -192,7 +211,7 @@ func TestIngestWaitsOrRuns(t *testing.T) {
 				if len(result) != 0 || len(s.ran) != 0 {
 					t.Fatal("it did not wait")
 				}
-				l.dates = dates(t, "2000-01-03", "2000-01-04")
+				l.set(dates(t, "2000-01-03", "2000-01-04"), false)
 			}
 			res := <-result
 			if res.Position == nil || res.Position.Cut != 10 || run != (len(s.ran) == 1) {

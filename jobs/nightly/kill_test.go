@@ -228,7 +228,7 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 	t.Parallel()
 	every := int64(1)
 	if testing.Short() {
-		every = 5
+		every = 7
 	}
 	for n := int64(1); n <= stages; n += every {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -241,7 +241,9 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 func TestKilledOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	server := testservers.StartPostgreSQL(t)
-	killedAt(t, newJob(t, server.NewDatabase(t), "2026-11-23"), 6)
+	if !testing.Short() {
+		killedAt(t, newJob(t, server.NewDatabase(t), "2026-11-23"), 6)
+	}
 	zombie(t, newJob(t, server.NewDatabase(t), "2026-11-23"))
 }
 
