@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -49,15 +48,7 @@ func Splits(ctx context.Context, store storage.Store, glob string, opts Options)
 	if err := opts.Layout.Validate(); err != nil {
 		return nil, err
 	}
-	infos, err := files.Match(ctx, store, glob)
-	if err != nil {
-		return nil, err
-	}
-	splits := make([]files.Split, len(infos))
-	for i, info := range infos {
-		splits[i] = files.Whole(info)
-	}
-	return splits, nil
+	return files.WholeSplits(ctx, store, glob)
 }
 
 // Reader reads one file as record batches. It is used by one goroutine.
@@ -85,17 +76,12 @@ func Open(ctx context.Context, store storage.Store, split files.Split, opts Opti
 	if err := errors.Join(opts.Layout.Validate(), opts.Compression.Check()); err != nil {
 		return nil, fault.Mark(fault.Usage, err)
 	}
-	object, err := files.OpenSplit(ctx, store, split)
+	in, err := files.OpenWhole(ctx, store, split, opts.Compression)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", split.Name, err)
 	}
-	stream := files.Stream(ctx, object, 0)
-	plain, err := files.Decompress(stream, opts.Compression.Of(split.Name))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", split.Name, err), stream.Close(), object.Close())
-	}
-	r := newReader(split.Name, plain, opts)
-	r.close = sync.OnceValue(func() error { return errors.Join(plain.Close(), stream.Close(), object.Close()) })
+	r := newReader(split.Name, in, opts)
+	r.close = in.Close
 	return r, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -24,15 +23,7 @@ func Splits(ctx context.Context, store storage.Store, glob string, opts Options)
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	infos, err := files.Match(ctx, store, glob)
-	if err != nil {
-		return nil, err
-	}
-	splits := make([]files.Split, len(infos))
-	for i, info := range infos {
-		splits[i] = files.Whole(info)
-	}
-	return splits, nil
+	return files.WholeSplits(ctx, store, glob)
 }
 
 // Report is what a file says beside its rows.
@@ -201,15 +192,9 @@ type source struct {
 }
 
 func openSource(ctx context.Context, store storage.Store, split files.Split, c files.Compression) (*source, error) {
-	object, err := files.OpenSplit(ctx, store, split)
+	in, err := files.OpenWhole(ctx, store, split, c)
 	if err != nil {
 		return nil, err
 	}
-	stream := files.Stream(ctx, object, 0)
-	plain, err := files.Decompress(stream, c.Of(split.Name))
-	if err != nil {
-		return nil, errors.Join(err, stream.Close(), object.Close())
-	}
-	closing := sync.OnceValue(func() error { return errors.Join(plain.Close(), stream.Close(), object.Close()) })
-	return &source{bufio.NewReaderSize(plain, 64<<10), closing}, nil
+	return &source{bufio.NewReaderSize(in, 64<<10), in.Close}, nil
 }
