@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -126,10 +127,12 @@ func runChild(text string) error {
 			return
 		}
 		fmt.Println("at", stage)
-		_ = syscall.Kill(os.Getpid(), j.Signal) // it cannot fail for oneself
-		if j.Signal == syscall.SIGKILL {
-			select {}
+		if j.Signal == syscall.SIGSTOP { // who reads that stops it, and says when to go on
+			_, _ = os.Stdin.Read(make([]byte, 1))
+			return
 		}
+		_ = syscall.Kill(os.Getpid(), j.Signal) // it cannot fail for oneself
+		select {}
 	}
 	ask := nightly.Ask{Reason: nightly.Backfill, Keep: true}
 	for _, date := range j.Dates {
@@ -148,8 +151,15 @@ func runChild(text string) error {
 	return errors.Join(err, done())
 }
 
+// runner is a runner's process, with what it says and what it is told.
+type runner struct {
+	*exec.Cmd
+	says *bufio.Scanner
+	hear io.WriteCloser
+}
+
 // start starts a runner.
-func (j job) start(t *testing.T) (*exec.Cmd, *bufio.Scanner) {
+func (j job) start(t *testing.T) runner {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -161,6 +171,10 @@ func (j job) start(t *testing.T) (*exec.Cmd, *bufio.Scanner) {
 	}
 	cmd := exec.Command(self)
 	cmd.Env, cmd.Stderr = append(os.Environ(), childEnv+"="+string(text)), os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -169,7 +183,7 @@ func (j job) start(t *testing.T) (*exec.Cmd, *bufio.Scanner) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return cmd, bufio.NewScanner(out)
+	return runner{cmd, bufio.NewScanner(out), in}
 }
 
 // verify holds the history and the effects against those of a run that nothing disturbed: the same verdicts, each once.
@@ -251,12 +265,12 @@ func killedAt(t *testing.T, j job, n int64) {
 	t.Helper()
 	first := j
 	first.Count = n
-	cmd, _ := first.start(t)
+	cmd := first.start(t)
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("stage %d: %v", n, err)
 	}
-	cmd, _ = j.start(t)
+	cmd = j.start(t)
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("after stage %d: %v", n, err)
 	}
@@ -275,7 +289,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 			t.Parallel()
 			j, r, kills := newJob(t, "", "2026-11-23", "2026-11-24"), rand.New(rand.NewPCG(seed, 7)), 0
 			for ; kills < 12; kills++ {
-				cmd, _ := j.start(t)
+				cmd := j.start(t)
 				ended := make(chan error, 1)
 				go func() { ended <- cmd.Wait() }()
 				kill := time.NewTimer(time.Duration(r.IntN(400)) * time.Millisecond)
@@ -292,7 +306,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 					<-ended
 				}
 			}
-			cmd, _ := j.start(t)
+			cmd := j.start(t)
 			if err := cmd.Wait(); err != nil {
 				t.Fatalf("seed %d: after %d kills: %v", seed, kills, err)
 			}
@@ -310,18 +324,21 @@ func TestZombie(t *testing.T) {
 func zombie(t *testing.T, j job) {
 	t.Helper()
 	first := j
-	// Nothing else goes on when it stops: a process that is stopped within a transaction keeps SQLite's lock.
+	// It is stopped while it does nothing else, but for renewing the lease.
 	j.Parallel, j.TTL = 1, time.Second
 	first.Count, first.Signal, first.Parallel, first.TTL = 4, syscall.SIGSTOP, j.Parallel, j.TTL
-	cmd, out := first.start(t)
-	if !out.Scan() || !strings.HasPrefix(out.Text(), "at ") {
-		t.Fatalf("the runner says %q, %v", out.Text(), out.Err())
+	cmd := first.start(t)
+	if !cmd.says.Scan() || !strings.HasPrefix(cmd.says.Text(), "at ") {
+		t.Fatalf("the runner says %q, %v", cmd.says.Text(), cmd.says.Err())
 	}
-	second, _ := j.start(t)
-	if err := second.Wait(); err != nil {
+	j.stop(t, cmd)
+	if err := j.start(t).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	before := dump(t, j)
+	if _, err := cmd.hear.Write([]byte{'\n'}); err != nil { // it lies in the pipe until the runner wakes
+		t.Fatal(err)
+	}
 	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
@@ -333,6 +350,31 @@ func zombie(t *testing.T, j job) {
 		t.Errorf("the runner that woke up wrote:\n%s\nbefore:\n%s", after, before)
 	}
 	j.verify(t)
+}
+
+// stop stops a runner, but not within a transaction that renews its lease: so stopped it would keep SQLite locked.
+func (j job) stop(t *testing.T, cmd runner) {
+	t.Helper()
+	leases, err := catalog.OpenLeases(t.Context(), j.Database, catalog.LeaseOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leases.Close()
+	for range 20 {
+		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		_, err := leases.Acquire(ctx, "another", "test", time.Millisecond)
+		cancel()
+		if err == nil || errors.Is(err, catalog.ErrHeld) {
+			return
+		}
+		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("the runner is always within a transaction")
 }
 
 // dump is all of the history of the nights.
