@@ -43,8 +43,8 @@ func (x *reconcileFlags) byRules(c *cobra.Command) error {
 	switch {
 	case rep.Verdict != reconcile.Fail:
 		return nil
-	case rep.Total > 0:
-		return fault.Findingsf("%d breaks", rep.Total)
+	case rep.Counted() > 0:
+		return fault.Findingsf("%d breaks", rep.Counted())
 	}
 	return fault.Findingsf("records of a side cannot be read; see rejects.ndjson")
 }
@@ -73,6 +73,7 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 		}
 		o.Sides[name] = path
 	}
+	o.Dry = x.dry
 	o.Out, o.At.Cut, o.MetricsFile, o.Lineage = x.out, x.cut, x.metrics, lineageio.FromEnv(os.LookupEnv)
 	if x.asOf != "" {
 		day, err := time.Parse(time.DateOnly, x.asOf)
@@ -111,7 +112,7 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 			return o, done, err
 		}
 	}
-	return o, func() { _ = o.Lake.Close() }, nil // nothing is written
+	return o, func() { _ = o.Lake.Close() }, nil // what was written is committed
 }
 
 // loadRules reads a rule file; in a step of a night, as the night began with it.
@@ -129,7 +130,7 @@ func loadRules(path string) (*rulefile.File, []byte, error) {
 
 // needsProject reports whether a lake, or a store that only a project file knows, is needed.
 func (x *reconcileFlags) needsProject(c *cobra.Command, o reconcile.RulesOptions) bool {
-	if x.dir != "" || c.Flags().Changed("project") {
+	if x.dir != "" || c.Flags().Changed("project") || o.Rules.Life != nil {
 		return true
 	}
 	for _, s := range o.Rules.Sides {

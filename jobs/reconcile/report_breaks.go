@@ -167,7 +167,7 @@ type breakParquet struct {
 // decimals and whole are the columns of breaks that are no texts.
 var (
 	decimals = map[string]bool{"amount_left": true, "amount_right": true, "difference": true, "over": true}
-	whole    = map[string]bool{"days": true, "rows_left": true, "rows_right": true, "similarity": true}
+	whole    = map[string]bool{"days": true, "rows_left": true, "rows_right": true, "similarity": true, "age_days": true}
 )
 
 func newBreakParquet(w storage.Writer, scale int) (breakFile, error) {

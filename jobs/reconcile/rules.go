@@ -42,7 +42,9 @@ type RulesOptions struct {
 	MetricsFile string
 	// Lineage is where OpenLineage events go if the rules do not say it; nil sends none.
 	Lineage *lineageio.Config
-	// Clock is of metrics, mails and lineage; nil: time.Now. No file of Out depends on it.
+	// Dry records nothing in the lake: the lives of breaks are reported as they would be.
+	Dry bool
+	// Clock is of metrics, mails, lineage and events; nil: time.Now. No file of Out depends on it.
 	Clock func() time.Time
 }
 
@@ -61,6 +63,8 @@ type RulesReport struct {
 	Legs    []LegReport  `json:"legs"`
 	// Movements are verdicts over all sides; nil where there are two.
 	Movements *AllSides `json:"movements,omitempty"`
+	// Life is nil where the rules do not keep breaks over nights.
+	Life *LifeReport `json:"life,omitempty"`
 
 	nway *nWay
 }
@@ -155,6 +159,9 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 		defer matches.abort()
 	}
 	rep, legs, rejects, err := settleRules(ctx, o, matches.pairs)
+	if err == nil {
+		err = rep.live(ctx, o, legs)
+	}
 	if err != nil {
 		return rep, fmt.Errorf("reconcile: %w", err)
 	}

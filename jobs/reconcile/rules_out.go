@@ -19,18 +19,19 @@ const reportName = "report.html"
 
 // ruleBreakHeader are the columns of breaks.csv: those of every run, then those that only rules have.
 var ruleBreakHeader = append(append([]string(nil), breakHeader...),
-	"base_class", "leg", "days", "over", "rows_left", "rows_right", "suggested", "similarity")
+	append([]string{"base_class", "leg", "days", "over", "rows_left", "rows_right", "suggested", "similarity"}, lifeColumns...)...)
 
 // ruleBreak is a break as text.
 type ruleBreak struct {
 	ID, Class, Side, Rule, Key, AmountLeft, AmountRight, Difference         string
 	CurrencyLeft, CurrencyRight, DateLeft, DateRight, RefLeft, RefRight     string
 	RowLeft, RowRight, Base, Leg, Days, Over, Left, Right, Suggested, Alike string
+	Life                                                                    lived
 }
 
 func (b *ruleBreak) fields() []string {
-	return []string{b.ID, b.Class, b.Side, b.Rule, b.Key, b.AmountLeft, b.AmountRight, b.Difference, b.CurrencyLeft, b.CurrencyRight, b.DateLeft, b.DateRight,
-		b.RefLeft, b.RefRight, b.RowLeft, b.RowRight, b.Base, b.Leg, b.Days, b.Over, b.Left, b.Right, b.Suggested, b.Alike}
+	return append([]string{b.ID, b.Class, b.Side, b.Rule, b.Key, b.AmountLeft, b.AmountRight, b.Difference, b.CurrencyLeft, b.CurrencyRight, b.DateLeft, b.DateRight,
+		b.RefLeft, b.RefRight, b.RowLeft, b.RowRight, b.Base, b.Leg, b.Days, b.Over, b.Left, b.Right, b.Suggested, b.Alike}, b.Life.fields()...)
 }
 
 // describe is a break as text.
@@ -177,6 +178,7 @@ func writeRuleBreaks(ctx context.Context, out storage.Store, o *RulesOptions, le
 			if err != nil {
 				return err
 			}
+			b.Life = page.Life.of(b.ID)
 			if err := files.add(&b); err != nil {
 				return err
 			}

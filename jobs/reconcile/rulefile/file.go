@@ -32,6 +32,8 @@ type File struct {
 	Notify  []notifyio.Config `yaml:"notify" doc:"who is told how a run ended"`
 	Lineage *lineageio.Config `yaml:"lineage" doc:"where OpenLineage events go"`
 
+	Life *Life `yaml:"life" doc:"keep breaks over nights in the lake: ages, owners, matches and write-offs by hand"`
+
 	path  string
 	where strictyaml.Where
 }
