@@ -280,7 +280,7 @@ func killedAt(t *testing.T, j job, n int64) {
 // TestKilledAtRandomMoments kills runner after runner at moments that a seed draws, until one ends by itself.
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
-	seeds := 2
+	seeds := 4
 	if testing.Short() {
 		seeds = 1
 	}
@@ -292,7 +292,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 				cmd := j.start(t)
 				ended := make(chan error, 1)
 				go func() { ended <- cmd.Wait() }()
-				kill := time.NewTimer(time.Duration(r.IntN(400)) * time.Millisecond)
+				kill := time.NewTimer(time.Duration(r.IntN(220)) * time.Millisecond)
 				select {
 				case err := <-ended:
 					kill.Stop()
