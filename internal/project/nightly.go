@@ -56,6 +56,7 @@ type NightlyStep struct {
 	Rules  string            `yaml:"rules" doc:"reconcile: a rule file; default the section reconcile"`
 	Sides  map[string]string `yaml:"sides" doc:"reconcile: where sides of the rule file are; {date} is the business date, {yyyymmdd} the same without dashes, {prior} the business date before"`
 	Input  string            `yaml:"statement" doc:"reconcile: the statement of the section reconcile; {date} as in sides"`
+	Files  time.Duration     `yaml:"files_within" default:"0s" doc:"reconcile: how long it waits for files whose names have a date in them, until they are there and no longer grow; 0s: they are there"`
 	Table  string            `yaml:"table" doc:"features: the table to write; export: the table to export"`
 	Where  string            `yaml:"where" doc:"export: which rows; {date} as in sides"`
 	Tables []string          `yaml:"tables" doc:"maintain: tables, or patterns such as ledger.*"`
@@ -63,7 +64,7 @@ type NightlyStep struct {
 
 // nightlyJobs are the settings of a step that only some jobs obey.
 var nightlyJobs = map[string][]string{
-	"ingest": {"ingest"}, "settle": {"ingest"}, "rules": {"reconcile"}, "sides": {"reconcile"}, "statement": {"reconcile"}, "table": {"features", "export"},
+	"ingest": {"ingest"}, "settle": {"ingest"}, "rules": {"reconcile"}, "sides": {"reconcile"}, "statement": {"reconcile"}, "files_within": {"reconcile"}, "table": {"features", "export"},
 	"where": {"export"}, "tables": {"maintain"}, "findings": {"reconcile", "features", "export", "maintain"},
 }
 
@@ -236,8 +237,8 @@ func (f *File) checkNightlyStep(at string, s NightlyStep, earlier map[string]boo
 			say(at+"after", "there is no step %q before this one%s", a, strictyaml.DidYouMean(a, slices.Sorted(maps.Keys(earlier))))
 		}
 	}
-	if s.Retries < 0 || s.Backoff < 0 || s.Settle < 0 {
-		say(strings.TrimSuffix(at, "."), "retries, backoff and settle must not be negative")
+	if s.Retries < 0 || s.Backoff < 0 || s.Settle < 0 || s.Files < 0 {
+		say(strings.TrimSuffix(at, "."), "retries, backoff, settle and files_within must not be negative")
 	}
 	if s.Timeout <= 0 && f.where[at+"timeout"] != [2]int{} {
 		say(at+"timeout", "must be more than 0s")
@@ -266,6 +267,8 @@ func (f *File) checkNightlyJob(at string, s NightlyStep, say sayer) {
 			say(at+"statement", "has no effect with rules; name a side under sides")
 		case s.Rules == "" && len(s.Sides) > 0:
 			say(at+"sides", "has no effect without rules")
+		case s.Files > 0 && !dated(s):
+			say(at+"files_within", "has no effect: no file of the step has {date}, {yyyymmdd} or {prior} in its name")
 		case s.Input != "" && r.Statement == nil:
 			say(at+"statement", "has no effect: the section reconcile.statement does not say with what it is compared")
 		}
@@ -279,4 +282,16 @@ func (f *File) checkNightlyJob(at string, s NightlyStep, say sayer) {
 			say(at+"table", "%q is not a table; write namespace.name", s.Table)
 		}
 	}
+}
+
+// dated reports whether a file of a step belongs to a date.
+func dated(s NightlyStep) bool {
+	for _, location := range append(slices.Collect(maps.Values(s.Sides)), s.Input) {
+		for _, mark := range []string{"{date}", "{yyyymmdd}", "{prior}"} {
+			if strings.Contains(location, mark) {
+				return true
+			}
+		}
+	}
+	return false
 }

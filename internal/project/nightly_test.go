@@ -95,6 +95,7 @@ func TestMistakesOfNightly(t *testing.T) {
 		"{steps: [{name: a, job: export}]}":                                  `nightly.steps[0].table: "" is not a table`,
 		"{steps: [{name: a, job: export, table: a.b, where: 'x ='}]}":        "nightly.steps[0].where: ",
 		"{steps: [" + proof + ", timeout: 0s}]}":                             "nightly.steps[0].timeout: must be more than 0s",
+		"{steps: [" + proof + ", files_within: 1h}]}":                        "nightly.steps[0].files_within: has no effect",
 		"{steps: [" + proof + ", retries: -1}]}":                             "must not be negative",
 		"{steps: [" + proof + "}], notify: [{on: fail}]}":                    "nightly.notify[0]: a channel is a webhook or an email",
 	} {

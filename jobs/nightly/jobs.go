@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/sdk/calendar"
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/storage"
 )
 
 // Command is a verb of this program, to be run in a process of its own.
@@ -49,6 +50,8 @@ type Jobs struct {
 	Open func(ctx context.Context) (LedgerCloser, error)
 	// Latest is the lake's latest cut; 0: there is no lake.
 	Latest func(ctx context.Context) (int64, error)
+	// Stores opens the places where files of the date arrive.
+	Stores storage.Resolver
 	// Zone is where the ledger's dates end; nil: they have no tags.
 	Zone *time.Location
 	// Poll is how often the lake is asked whether it has all of the date. 0: 2 s.
@@ -78,7 +81,11 @@ func (j *Jobs) Run(ctx context.Context, t Task) (Result, error) {
 	if t.Step.Job == "ingest" {
 		return j.ingest(ctx, t)
 	}
-	args, err := j.args(t)
+	names := placeholders(t)
+	if err := j.arrive(ctx, t, names); err != nil {
+		return Result{}, err
+	}
+	args, err := j.args(t, names)
 	if err != nil {
 		return Result{}, err
 	}
@@ -154,10 +161,15 @@ func (j *Jobs) ingest(ctx context.Context, t Task) (Result, error) {
 	}
 }
 
-// args is the command line of a step.
-func (j *Jobs) args(t Task) ([]string, error) {
+// placeholders puts the task's dates into texts.
+func placeholders(t Task) *strings.Replacer {
 	date := calendar.FormatDay(t.Date)
-	names := strings.NewReplacer("{date}", date, "{yyyymmdd}", strings.ReplaceAll(date, "-", ""), "{prior}", calendar.FormatDay(t.Prior))
+	return strings.NewReplacer("{date}", date, "{yyyymmdd}", strings.ReplaceAll(date, "-", ""), "{prior}", calendar.FormatDay(t.Prior))
+}
+
+// args is the command line of a step.
+func (j *Jobs) args(t Task, names *strings.Replacer) ([]string, error) {
+	date := calendar.FormatDay(t.Date)
 	cut := strconv.FormatInt(t.Position.Cut, 10)
 	s := t.Step
 	switch s.Job {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -11,9 +12,11 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/jobs/nightly"
 	"github.com/millrace/millrace/sdk/calendar"
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/storage"
 )
 
 // lake is a ledger that a test decides.
@@ -231,6 +234,41 @@ func TestIngestGivesUpWithItsTime(t *testing.T) {
 		_, err := jobs(&shell{}, &lake{dates: dates(t, "2000-01-03")}).Run(ctx, nightly.Task{Step: nightly.Step{Job: "ingest"}, Date: day(t, "2000-01-03"), CutOff: time.Now(), Midnight: true, Zone: "UTC"})
 		if err == nil || !strings.Contains(err.Error(), "the lake has not all that the stream holds up to") || !strings.Contains(err.Error(), "its time is over") {
 			t.Error(err)
+		}
+	})
+}
+
+// TestFilesThatArriveLate waits for a date's file until it is there and no longer grows, and gives up in time.
+func TestFilesThatArriveLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dir := t.TempDir()
+		begin := time.Now()
+		s := &shell{answer: func([]string) (nightly.Output, error) { return nightly.Output{}, nil }}
+		j := jobs(s, &lake{})
+		j.Stores = storage.Resolver{"file": localio.Opener(localio.Options{})}
+		task := nightly.Task{Step: nightly.Step{Job: "reconcile", Rules: "r.yaml", Files: time.Hour, Sides: map[string]string{"bank": dir + "/in-{date}.csv", "ledger": dir + "/absent.csv"}},
+			Date: day(t, "2000-01-03")}
+		go func() {
+			<-time.After(10 * time.Minute)
+			for i := 1; i <= 5; i++ { // it grows for a while
+				<-time.After(time.Second)
+				if err := os.WriteFile(dir+"/in-2000-01-03.csv", make([]byte, i), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		if _, err := j.Run(context.Background(), task); err != nil || len(s.ran) != 1 {
+			t.Fatalf("%v, %v", err, s.ran)
+		}
+		if took := time.Since(begin); took < 10*time.Minute+6*time.Second || took > 10*time.Minute+12*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		<-time.After(time.Hour)
+		task.Date++
+		begin = time.Now()
+		_, err := j.Run(context.Background(), task)
+		if fault.Of(err) != fault.Usage || !strings.Contains(err.Error(), "in-2000-01-04.csv has not come within 1h0m0s") || time.Since(begin) < time.Hour || len(s.ran) != 1 {
+			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})
 }

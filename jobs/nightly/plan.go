@@ -27,6 +27,7 @@ type Step struct {
 	Rules     string            `json:"rules,omitempty"`      // reconcile: the rule file's path
 	Sides     map[string]string `json:"sides,omitempty"`      // reconcile
 	Statement string            `json:"statement,omitempty"`  // reconcile
+	Files     time.Duration     `json:"files_ns,omitempty"`   // reconcile: how long it waits for files whose names have the date in them; 0: they are there
 	Table     string            `json:"table,omitempty"`      // features, export
 	Ledger    bool              `json:"ledger,omitempty"`     // export: the table is the ledger's own, so it is read at the night's cut
 	Where     string            `json:"where,omitempty"`      // export

@@ -56,7 +56,7 @@ func FromProject(f *project.File, path, text string, command func(context.Contex
 		zone = nil
 	}
 	s.Run = &Jobs{
-		Project: path, Text: text, Set: overrides, Command: command, Zone: zone, Logger: log,
+		Project: path, Text: text, Set: overrides, Command: command, Stores: f.Stores(), Zone: zone, Logger: log,
 		Open:   func(ctx context.Context) (LedgerCloser, error) { return openLedger(ctx, f, log) },
 		Latest: func(ctx context.Context) (int64, error) { return latest(ctx, f, log) },
 	}
@@ -66,7 +66,7 @@ func FromProject(f *project.File, path, text string, command func(context.Contex
 // step makes a step, and pins its rule file.
 func (s *Settings) step(f *project.File, n project.NightlyStep) (Step, error) {
 	out := Step{Name: n.Name, Job: n.Job, After: n.After, Retries: n.Retries, Backoff: n.Backoff, Timeout: n.Timeout, Deadline: n.Deadline, GoOn: n.Findings == "go_on",
-		RunIngest: n.Ingest == "run", Settle: n.Settle, Table: n.Table, Where: n.Where, Tables: n.Tables, Statement: n.Input}
+		RunIngest: n.Ingest == "run", Settle: n.Settle, Table: n.Table, Where: n.Where, Tables: n.Tables, Statement: n.Input, Files: n.Files}
 	if n.Job != "ingest" {
 		out.RunIngest = false
 	}
