@@ -48,3 +48,13 @@ func agePlot(id string, counts []int64) *barPlot {
 	}
 	return newBarPlot(id, "breaks by age", bars)
 }
+
+// lifePlot are the buckets of age that the rules keep, the older the louder.
+func lifePlot(id string, buckets []AgeCount, count func(AgeCount) int64) *barPlot {
+	var bars []bar
+	for i, a := range buckets {
+		shade := max(0, len(ages)-1-len(buckets)+i) // the last bucket has the colour of the last age
+		bars = append(bars, bar{Label: a.Days + " days", Count: count(a), Kind: fmt.Sprintf("age%d", shade)})
+	}
+	return newBarPlot(id, "breaks by age", bars)
+}

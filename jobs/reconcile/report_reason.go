@@ -16,6 +16,9 @@ func (rep *RulesReport) reason() string {
 	if rep.Total > 0 {
 		said = append(said, fmt.Sprintf("%s: %s.", counted(rep.Total, "break"), rep.Breaks.words()))
 	}
+	if l := rep.Life; l != nil && l.Matched+l.WrittenOff > 0 {
+		said = append(said, fmt.Sprintf("%s settled by hand, and do not count.", map[bool]string{true: "1 was", false: grouped(fmt.Sprint(l.Matched+l.WrittenOff)) + " were"}[l.Matched+l.WrittenOff == 1]))
+	}
 	for _, s := range rep.Sides {
 		if s.Quarantined > 0 {
 			said = append(said, fmt.Sprintf("%s of side %s cannot be read and are set aside.", counted(s.Quarantined, "record"), s.Name))

@@ -103,6 +103,7 @@ type legPage struct {
 	// Rest are differences of breaks whose rows are of several currencies, and All those of all breaks, which the totals state too.
 	Rest, All map[string]money.Decimal
 	ages      []int64
+	buckets   map[string]int64 // by the bucket of a break's age in its life
 }
 
 // classPage are the breaks of one class in one leg.
@@ -142,6 +143,10 @@ func (p *page) add(b *ruleBreak) error {
 	c := leg.Classes[k]
 	c.Count++
 	leg.ages[ageOf(b, leg.AsOf)]++
+	if leg.buckets == nil {
+		leg.buckets = map[string]int64{}
+	}
+	leg.buckets[b.Life.Bucket]++
 	if err := c.differ(b); err != nil {
 		return fmt.Errorf("break %s: %w", b.ID, err)
 	}
@@ -230,11 +235,18 @@ func (p *page) plots() error {
 		}
 		l.Currency = slices.Sorted(maps.Keys(currencies))
 		l.ByClass = newBarPlot(l.ID+"-class", "breaks by class", bars)
-		if l.AsOf != "" {
+		if p.Life != nil {
+			l.ByAge = lifePlot(l.ID+"-age", p.Life.Ages, func(a AgeCount) int64 { return l.buckets[a.Days] })
+		} else if l.AsOf != "" {
 			l.ByAge = agePlot(l.ID+"-age", l.ages)
 		}
 	}
 	return nil
+}
+
+// LifeAges are the open breaks of all legs by their ages over nights.
+func (p *page) LifeAges() *barPlot {
+	return lifePlot("life-age", p.Life.Ages, func(a AgeCount) int64 { return a.Breaks })
 }
 
 // Nights is the trend as a plot, nil where there are no earlier nights.
