@@ -151,8 +151,9 @@ func RunRules(ctx context.Context, o RulesOptions) (rep RulesReport, err error) 
 func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error) {
 	var out storage.Store
 	var matches *matchFile
+	made := false
 	if o.Out != "" {
-		if out, err = openOut(o.Out); err != nil {
+		if out, made, err = openOut(o.Out); err != nil {
 			return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 		}
 		matches = &matchFile{ctx: ctx, out: out}
@@ -163,6 +164,10 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 		err = rep.live(ctx, o, legs)
 	}
 	if err != nil {
+		matches.abort()
+		if made {
+			_ = os.Remove(o.Out) // a run that could not be made leaves no empty folder; one with something in it stays
+		}
 		return rep, fmt.Errorf("reconcile: %w", err)
 	}
 	if out == nil {
@@ -174,12 +179,14 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 	return rep, nil
 }
 
-// openOut opens the folder of a run's files.
-func openOut(dir string) (storage.Store, error) {
+// openOut opens the folder of a run's files. made says that it was not there before.
+func openOut(dir string) (out storage.Store, made bool, err error) {
+	_, there := os.Stat(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return localio.Open(dir, localio.Options{})
+	out, err = localio.Open(dir, localio.Options{})
+	return out, there != nil, err
 }
 
 // fill counts, checks that everything ties out, and gives the verdicts.

@@ -119,6 +119,7 @@ func (m *matchFile) abort() {
 	}
 	if m.b != nil {
 		m.b.Release()
+		m.b = nil
 	}
 	if m.w != nil {
 		_ = m.w.Abort() // after Close it does nothing
