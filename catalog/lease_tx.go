@@ -49,6 +49,17 @@ func (t *LeaseTx) Now(ctx context.Context) (time.Time, error) {
 // Prepare makes tables where they are missing. {serial} in a statement is a column's type that numbers the rows, upwards in the order
 // in which their transactions insert them, and makes it the primary key.
 func (s *Leases) Prepare(ctx context.Context, statements ...string) error {
+	err := s.prepare(ctx, statements)
+	for range transientAttempts {
+		if !isUnknown(err) || ctx.Err() != nil {
+			break
+		}
+		err = s.prepare(ctx, statements) // tables that are there are left alone
+	}
+	return err
+}
+
+func (s *Leases) prepare(ctx context.Context, statements []string) error {
 	return s.transact(ctx, "prepare the tables of leases", func(tx *LeaseTx) error {
 		if s.b.dialect.lockRow != "" { // CREATE TABLE IF NOT EXISTS races with itself in PostgreSQL
 			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(7402911207)`); err != nil {
@@ -96,6 +107,10 @@ func (s *Leases) run(ctx context.Context, doing string, o *sql.TxOptions, do fun
 		if err != nil {
 			_ = tx.Rollback() // the transaction's own error is the one to report
 			return err
+		}
+		if o != nil && o.ReadOnly {
+			_ = tx.Rollback() // nothing was written, and what was read is read
+			return nil
 		}
 		unknown = tx.Commit()
 		return nil

@@ -33,10 +33,10 @@ func (e *engine) raise(ctx context.Context, a Alert) bool {
 	body, err := json.Marshal(a)
 	fresh := false
 	if err == nil {
-		err = e.o.History.leases.Append(ctx, func(tx *catalog.LeaseTx) error {
+		err = e.o.History.append(ctx, func(tx *catalog.LeaseTx) error {
 			n, err := tx.Exec(ctx, `INSERT INTO millrace_night_alerts (catalog_name, alert_id, at_ms, business_date, told_ms, body) VALUES (?, ?, ?, ?, 0, ?)
 				ON CONFLICT (catalog_name, alert_id) DO NOTHING`, e.o.History.leases.Name(), a.ID, millis(a.At), a.Date, string(body))
-			fresh = n == 1
+			fresh = fresh || n == 1 // the answer to its first commit may have been lost
 			return err
 		})
 	}
@@ -66,7 +66,7 @@ func (e *engine) tell(ctx context.Context, a Alert) {
 		err = notifyio.Send(ctx, e.settings.Load().Channels, notifyio.Message{ID: a.ID, Event: "nightly." + a.Kind, Status: a.Status, Subject: a.Text, Text: a.Text, Data: data})
 	}
 	if err == nil {
-		err = e.o.History.leases.Append(ctx, func(tx *catalog.LeaseTx) error {
+		err = e.o.History.append(ctx, func(tx *catalog.LeaseTx) error {
 			_, err := tx.Exec(ctx, `UPDATE millrace_night_alerts SET told_ms = ? WHERE catalog_name = ? AND alert_id = ?`, millis(e.o.Clock()), e.o.History.leases.Name(), a.ID)
 			return err
 		})

@@ -132,16 +132,30 @@ func OpenHistory(ctx context.Context, leases *catalog.Leases, clock func() time.
 	return &History{leases: leases, clock: clock}, nil
 }
 
+// writeAttempts is how often a write is tried whose outcome is not known.
+const writeAttempts = 6
+
 // write runs a transaction under the lease. What it writes may be written twice: so it is tried again where its outcome is not known.
 func (h *History) write(ctx context.Context, l catalog.Lease, do func(tx *catalog.LeaseTx) error) error {
 	var err error
-	for range 4 {
+	for range writeAttempts {
 		if err = h.leases.Fenced(ctx, l, do); err == nil || fault.Of(err) != fault.Retryable || ctx.Err() != nil {
 			break
 		}
 	}
 	if err != nil && !errors.Is(err, catalog.ErrLeaseLost) {
 		err = fmt.Errorf("write the run history: %w", err)
+	}
+	return err
+}
+
+// append is write without the lease, for what anybody may add: a line whose commit's answer was lost may be there twice.
+func (h *History) append(ctx context.Context, do func(tx *catalog.LeaseTx) error) error {
+	var err error
+	for range writeAttempts {
+		if err = h.leases.Append(ctx, do); err == nil || fault.Of(err) != fault.Retryable || ctx.Err() != nil {
+			break
+		}
 	}
 	return err
 }
@@ -195,7 +209,7 @@ func (h *History) record(ctx context.Context, kind, who, date string, detail any
 	if err != nil {
 		return fmt.Errorf("record %s: %w", kind, err)
 	}
-	return h.leases.Append(ctx, func(tx *catalog.LeaseTx) error {
+	return h.append(ctx, func(tx *catalog.LeaseTx) error {
 		return h.putEvent(ctx, tx, Event{At: h.clock(), Kind: kind, Who: who, Date: date, Detail: body})
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/faults"
 	"github.com/millrace/millrace/internal/testservers"
 	"github.com/millrace/millrace/jobs/nightly"
 	"github.com/millrace/millrace/sdk/calendar"
@@ -259,6 +261,40 @@ func TestKilledOnPostgreSQL(t *testing.T) {
 		killedAt(t, newJob(t, server.NewDatabase(t), "2026-11-23"), 6)
 	}
 	zombie(t, newJob(t, server.NewDatabase(t), "2026-11-23"))
+	lostCommits(t, newJob(t, server.NewDatabase(t), "2026-11-23", "2026-11-24"))
+}
+
+// lostCommits does nights while commits of their history break off: some were carried out, some were not, and the client cannot tell.
+func lostCommits(t *testing.T, j job) {
+	t.Helper()
+	at, err := url.Parse(j.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := faults.StartPostgresProxy(at.Host, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	straight := j
+	at.Host = proxy.Addr()
+	j.Database, j.TTL = at.String(), time.Second
+	o, done, err := j.options("shaken")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = done() }()
+	proxy.SetRules(faults.CommitRule{Fault: faults.CommitReplyLost, When: faults.When{Percent: 12}}, faults.CommitRule{Fault: faults.CommitLost, When: faults.When{Percent: 12}})
+	for _, date := range j.Dates {
+		nights, err := nightly.Run(t.Context(), o, nightly.Ask{Days: []calendar.Day{day(t, date)}, Reason: nightly.Asked, Wait: true})
+		if err != nil || nights[0].Status != nightly.NightOK {
+			t.Fatalf("%+v, %v", nights, err)
+		}
+	}
+	if c := proxy.Counts(); c[string(faults.CommitReplyLost)] == 0 || c[string(faults.CommitLost)] == 0 {
+		t.Errorf("nothing was lost: %v", c)
+	}
+	straight.verify(t)
 }
 
 func killedAt(t *testing.T, j job, n int64) {

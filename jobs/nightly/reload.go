@@ -40,8 +40,12 @@ func (e *engine) reloading(ctx context.Context, changed chan<- struct{}) {
 		case now == seen && !asked:
 			continue
 		}
-		seen = now
-		if e.reload(ctx) {
+		took, err := e.reload(ctx)
+		if err != nil { // it is tried again
+			e.o.Logger.Error("a change of settings cannot be recorded, so those in force stay", "reason", err)
+			continue
+		}
+		if seen = now; took {
 			select {
 			case changed <- struct{}{}:
 			default: // it is told already
@@ -60,7 +64,7 @@ type change struct {
 
 // reload reads the settings again. They take effect if all of the file is right and nothing has changed that cannot while a process
 // runs; a night under way keeps those that it began with. Either is recorded. It reports whether they took effect.
-func (e *engine) reload(ctx context.Context) bool {
+func (e *engine) reload(ctx context.Context) (took bool, err error) {
 	old := e.settings.Load()
 	s, err := e.o.Load(ctx)
 	if err == nil {
@@ -72,27 +76,26 @@ func (e *engine) reload(ctx context.Context) bool {
 	c := change{Before: old.Plan.Digest}
 	if err == nil {
 		if s.Plan.Digest == old.Plan.Digest && samePins(s.Plan.Pins, old.Plan.Pins) {
-			return false
+			return false, nil
 		}
 		c.After, c.Changes = s.Plan.Digest, differences(old.Text, s.Text)
-		if recErr := e.o.History.record(ctx, "settings.changed", e.o.Holder, "", c); recErr != nil {
-			e.o.Logger.Error("a change of settings could not be recorded, so it does not take effect", "reason", recErr)
-			return false
+		if err := e.o.History.record(ctx, "settings.changed", e.o.Holder, "", c); err != nil {
+			return false, err
 		}
 		e.settings.Store(&s)
 		e.o.Logger.Info("the settings have changed", "before", short(c.Before), "after", short(c.After), "changes", len(c.Changes))
 		e.meters.reload(ctx, "changed")
-		return true
+		return true, nil
 	}
 	c.Reason = err.Error()
-	if recErr := e.o.History.record(ctx, "settings.refused", e.o.Holder, "", c); recErr != nil {
-		e.o.Logger.Error("a refusal of settings could not be recorded", "reason", recErr)
+	if err := e.o.History.record(ctx, "settings.refused", e.o.Holder, "", c); err != nil {
+		return false, err
 	}
 	e.meters.reload(ctx, "refused")
 	line, _, _ := strings.Cut(c.Reason, "\n")
 	e.raise(ctx, Alert{ID: Digest("settings.refused\x00" + c.Before + "\x00" + c.Reason), Kind: "settings.refused", Status: notifyio.Warn,
 		Text: "the project file was changed, but has mistakes; the settings in force stay: " + line})
-	return false
+	return false, nil
 }
 
 func samePins(a, b map[string]string) bool {

@@ -166,7 +166,7 @@ func (e *engine) anchor(ctx context.Context) (calendar.Day, error) {
 	h := e.o.History
 	day, _ := e.settings.Load().next(e.o.Clock())
 	date := ""
-	err := h.leases.Append(ctx, func(tx *catalog.LeaseTx) error {
+	err := h.append(ctx, func(tx *catalog.LeaseTx) error {
 		date = ""
 		if err := tx.Query(ctx, `SELECT business_date FROM millrace_night_events WHERE catalog_name = ? AND kind = 'calendar.began' ORDER BY seq LIMIT 1`, []any{h.leases.Name()},
 			func(scan func(...any) error) error { return scan(&date) }); err != nil || date != "" {
