@@ -215,7 +215,10 @@ func Run(ctx context.Context, o Options, a Ask) ([]Night, error) {
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && !errors.Is(err, catalog.ErrLeaseLost):
+		return nights, fmt.Errorf("the night stops here, and the next run resumes it: %w", ctx.Err())
+	case err != nil:
 		return nights, err
 	}
 	return nights, verdict(nights)
