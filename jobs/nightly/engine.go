@@ -237,7 +237,7 @@ func (e *engine) textsOf(ctx context.Context, p Plan, s *Settings) (map[string]s
 	return s.Texts, nil
 }
 
-// run runs nights one after the other under the lease, until one is not over or ctx ends.
+// under does something while this process has the lease, and gives it back. catalog.ErrHeld: another has it; catalog.ErrLeaseLost: it was lost meanwhile.
 func (e *engine) under(ctx context.Context, do func(ctx context.Context, l catalog.Lease) error) error {
 	l, err := e.o.History.leases.Acquire(ctx, leaseName, e.o.Holder, e.o.Lease)
 	if err != nil {
