@@ -1,9 +1,9 @@
-// Package proof has the proofs of a night's books: trial balance, agreement of two sides’ totals, and sequence.
+// Package proof has the proofs of a night's books: trial balance, agreement of two sides’ totals, roll-forward, and sequence.
 //
 // Nouns: an accumulator takes rows in any order; its result has a verdict and the offending items; a materiality says how far
 // items may be off before the verdict is a warning or a failure.
 //
-// Invariants: amounts are exact. Items come by group, currency, then number, whatever the order of rows. Differences are judged gross and by currency: each
+// Invariants: amounts are exact. Items come by group, currency, day, then number, whatever the order of rows. Differences are judged gross and by currency: each
 // counts with its absolute value, so that +100 and −100 are 200 off. Without a materiality every item fails.
 //
 // Errors: an amount or a sum of more than 38 digits. Whether a sum whose parts are near that bound overflows may depend on the order of rows.
@@ -32,7 +32,8 @@ const (
 type Item struct {
 	Group      []string // for example account and currency
 	Currency   string   // of the amounts; "" where there is none
-	What       string   // "total", "gap" or "duplicate"
+	Day        int32    // days since 1970-01-01; 0 where the proof has no days
+	What       string   // "total", "movement", "opening", "unstated", "gap" or "duplicate"
 	Expected   money.Decimal
 	Found      money.Decimal
 	Difference money.Decimal // found − expected
@@ -41,7 +42,7 @@ type Item struct {
 // Result is a proof's outcome.
 type Result struct {
 	Verdict Verdict
-	Checked int64 // groups or rows
+	Checked int64 // groups, days or rows
 	Items   []Item
 	// Gross has Σ |difference| by currency.
 	Gross map[string]money.Decimal
@@ -58,7 +59,7 @@ type Materiality struct {
 // Judge gives items their order and the verdict: pass without items, warn where their number and each currency's gross difference are within m, else fail.
 func Judge(checked int64, items []Item, m Materiality) (Result, error) {
 	slices.SortFunc(items, func(a, b Item) int {
-		return cmp.Or(slices.Compare(a.Group, b.Group), cmp.Compare(a.Currency, b.Currency), a.Expected.Cmp(b.Expected),
+		return cmp.Or(slices.Compare(a.Group, b.Group), cmp.Compare(a.Currency, b.Currency), cmp.Compare(a.Day, b.Day), a.Expected.Cmp(b.Expected),
 			strings.Compare(a.What, b.What), a.Found.Cmp(b.Found))
 	})
 	r := Result{Verdict: Pass, Checked: checked, Items: items, Gross: map[string]money.Decimal{}}
