@@ -1,4 +1,4 @@
-// Package proof has the proofs of a night's books: trial balance, agreement of two sides’ totals, roll-forward, and sequence.
+// Package proof has the proofs of a night's books: trial balance, agreement of two sides’ totals, roll-forward, sequence and cut-off.
 //
 // Nouns: an accumulator takes rows in any order; its result has a verdict and the offending items; a materiality says how far
 // items may be off before the verdict is a warning or a failure.
@@ -32,8 +32,8 @@ const (
 type Item struct {
 	Group      []string // for example account and currency
 	Currency   string   // of the amounts; "" where there is none
-	Day        int32    // days since 1970-01-01; 0 where the proof has no days
-	What       string   // "total", "movement", "opening", "unstated", "gap" or "duplicate"
+	Day        int32    // days since 1970-01-01; 0 where the proof has no days; of cut-offs the booking date
+	What       string   // "total", "movement", "opening", "unstated", "gap", "duplicate", "booked late" or "booked early"
 	Expected   money.Decimal
 	Found      money.Decimal
 	Difference money.Decimal // found − expected
