@@ -36,6 +36,7 @@ var decoders = map[string][]string{
 	"sdk/money":                     {"FuzzParse", "FuzzInt128FromBytes", "FuzzAmount"},
 	"sdk/parquetfile":               {"FuzzReader", "FuzzValues", "FuzzLevels", "FuzzPageHeader"},
 	"sdk/reconciliation":            {"FuzzParseDay"},
+	"sdk/reconciliation/life":       {"FuzzDecode", "FuzzParseAnchor"},
 	"sdk/reconciliation/tree":       {"FuzzUnmarshal"},
 	"sdk/source/cut":                {"FuzzParseMark"},
 	"sdk/source/debezium":           {"FuzzParseTx", "FuzzAppend", "FuzzLearn"},
