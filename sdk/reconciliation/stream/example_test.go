@@ -28,7 +28,7 @@ func Example() {
 	}
 	tell := func(events []stream.Event) {
 		for _, e := range events {
-			fmt.Println(e.At.Format(time.TimeOnly), e.Kind, e.Class, e.Key, e.Now)
+			fmt.Printf("%s %s %s %s, now %q\n", e.At.Format(time.TimeOnly), e.Kind, e.Class, e.Key, e.Now)
 		}
 	}
 	step := func() {
@@ -48,8 +48,8 @@ func Example() {
 	put(stream.Right, "r2", "A-2", "20.00")
 	step()
 	// Output:
-	// 09:00:00 matched matched A-1
-	// 09:01:00 overdue missing_right A-2
-	// 09:01:01 resolved missing_right A-2 matched
-	// 09:01:01 matched matched A-2
+	// 09:00:00 matched matched A-1, now ""
+	// 09:01:00 overdue missing_right A-2, now ""
+	// 09:01:01 resolved missing_right A-2, now "matched"
+	// 09:01:01 matched matched A-2, now ""
 }
