@@ -47,6 +47,7 @@ func (f *File) check() []strictyaml.Problem {
 	c.others()
 	c.reports()
 	c.life()
+	c.follow()
 	return c.problems
 }
 

@@ -32,7 +32,8 @@ type File struct {
 	Notify  []notifyio.Config `yaml:"notify" doc:"who is told how a run ended"`
 	Lineage *lineageio.Config `yaml:"lineage" doc:"where OpenLineage events go"`
 
-	Life *Life `yaml:"life" doc:"keep breaks over nights in the lake: ages, owners, matches and write-offs by hand"`
+	Life   *Life   `yaml:"life" doc:"keep breaks over nights in the lake: ages, owners, matches and write-offs by hand"`
+	Follow *Follow `yaml:"follow" doc:"how sides are reconciled while they grow, by reconcile --follow"`
 
 	path  string
 	where strictyaml.Where
