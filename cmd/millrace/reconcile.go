@@ -32,6 +32,8 @@ type reconcileFlags struct {
 	only                 []string
 	rules, metrics       string
 	sides                []string
+	follow, caughtUp     bool
+	state, metricsAddr   string
 }
 
 func reconcileCommand() *cobra.Command {
@@ -56,8 +58,22 @@ people, report.html, are written.
 
   millrace reconcile --statement cards-2026-11-23.csv --as-of 2026-11-23 --out night
   millrace reconcile --only source --rows
-  millrace reconcile --rules cards.yaml --side bank=cards-2026-11-23.csv --as-of 2026-11-23 --out night`,
+  millrace reconcile --rules cards.yaml --side bank=cards-2026-11-23.csv --as-of 2026-11-23 --out night
+
+With --follow the sides of a rule file are reconciled as they grow: files that are added or get more
+lines, tables, databases. Events are lines of JSON: matched, overdue (a break whose deadline has
+passed), resolved, revised. What it ends with is what the night would say.
+
+  millrace reconcile --rules cards.yaml --follow --state cards.state --out events.ndjson`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if x.follow && x.rules != "" {
+				return x.followSides(c)
+			}
+			for _, f := range []string{"follow", "state", "until-caught-up", "metrics-addr"} {
+				if c.Flags().Changed(f) {
+					return fault.Usagef("--%s is for sides of a rule file that grow: give --rules and --follow", f)
+				}
+			}
 			if x.rules != "" {
 				return x.byRules(c)
 			}
@@ -90,7 +106,7 @@ people, report.html, are written.
 	f.StringVar(&x.statement, "statement", "", "the statement: a file, or an s3:// location; instead of the project file's")
 	f.StringVar(&x.asOf, "as-of", "", "prove the lake as it was at the end of a business date, such as 2026-11-23")
 	f.Int64Var(&x.cut, "cut", 0, "the cut of the lake to prove (default the latest)")
-	f.StringVar(&x.out, "out", "", "a folder for breaks.csv, matches.parquet, summary.json and report.html")
+	f.StringVar(&x.out, "out", "", "a folder for breaks.csv, matches.parquet, summary.json and report.html; with --follow a file for the events")
 	f.BoolVar(&x.rows, "rows", false, "compare the source with the lake row by row too")
 	f.StringSliceVar(&x.only, "only", nil, "make only these checks: statement, balances, source")
 	f.Int64Var(&x.quarantine, "quarantine", -1, "most records of the statement that may be set aside because they cannot be read (default as the project file says)")
@@ -98,6 +114,10 @@ people, report.html, are written.
 	f.BoolVar(&x.dry, "dry-run", false, "record nothing in the lake")
 	f.StringVar(&x.rules, "rules", "", "a rule file: compare its sides, instead of the project file's checks")
 	f.StringArrayVar(&x.sides, "side", nil, "where a side of the rule file is, as NAME=PATH (repeatable)")
+	f.BoolVar(&x.follow, "follow", false, "with --rules: go on while the sides grow, and tell matches and overdue breaks as lines of JSON; SIGTERM ends it")
+	f.StringVar(&x.state, "state", "", "with --follow: a folder for what is known of the sides, from which a run that was killed goes on")
+	f.BoolVar(&x.caughtUp, "until-caught-up", false, "with --follow: end once the sides have nothing new")
+	f.StringVar(&x.metricsAddr, "metrics-addr", "", "with --follow: serve /metrics and /healthz on this host:port")
 	f.StringVar(&x.metrics, "metrics-file", "", "with --rules: a file for the run's metrics as Prometheus' text, replaced whole, for the textfile collector")
 	return c
 }

@@ -133,16 +133,11 @@ func newFollower(ctx context.Context, o *FollowOptions) (f *follower, err error)
 	if f.state, err = openFollowState(o.State); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.state.close())
-		}
-	}()
 	if f.out, err = newFollowOut(ctx, o); err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.state.close())
 	}
 	if err = f.resume(schema); err != nil {
-		return nil, errors.Join(err, f.out.close())
+		return nil, errors.Join(err, f.out.close(), f.state.close())
 	}
 	return f, nil
 }

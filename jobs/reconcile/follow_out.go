@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,23 +92,21 @@ func (t *followOut) toldUpTo() int64 {
 	return min(t.last, t.sent.Load())
 }
 
-// retell tells what a run that was killed had not told.
+// retell tells what a run that was killed had not told. What a file of events has, it has, and what it lost it gets again.
 func (t *followOut) retell(events []FollowEvent, told int64) error {
-	from := told
-	if t.file != nil {
-		from = t.last // what the file has, it has
-	} else {
+	if t.file == nil {
 		t.last = told
 	}
 	t.sent.Store(told)
-	for len(events) > 0 && events[0].Seq <= told {
-		events = events[1:]
+	after := func(seq int64) []FollowEvent {
+		i, _ := slices.BinarySearchFunc(events, seq+1, func(e FollowEvent, seq int64) int { return cmp.Compare(e.Seq, seq) })
+		return events[i:]
 	}
-	t.message(events)
-	for len(events) > 0 && events[0].Seq <= from {
-		events = events[1:]
+	if err := t.lines(after(t.last)); err != nil {
+		return err
 	}
-	return t.lines(events)
+	t.message(after(told))
+	return nil
 }
 
 // tell tells events.
