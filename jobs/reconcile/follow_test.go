@@ -211,7 +211,7 @@ func TestFollowEndsAsTheNight(t *testing.T) {
 						cancel()
 					}
 				}
-				rep, err := Follow(ctx, g.options(state, events))
+				_, err := Follow(ctx, g.options(state, events))
 				cancel()
 				if err != nil {
 					t.Fatal(err)
@@ -224,7 +224,8 @@ func TestFollowEndsAsTheNight(t *testing.T) {
 							cancel()
 						}
 					}
-					if rep, err = Follow(ctx, g.options(state, events)); err != nil {
+					rep, err := Follow(ctx, g.options(state, events))
+					if err != nil {
 						t.Fatal(err)
 					}
 					g.isTheNight(t, rep)
