@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
@@ -69,14 +68,7 @@ func settleWhole(ctx context.Context, plans []rulefile.Plan, loaders []*loader) 
 	sides := map[string]*reconciliation.Side{}
 	for _, l := range loaders {
 		side := reconciliation.NewSide(l.spec.Name, l.schema)
-		l.to = func(m *reconciliation.Movement) error {
-			own := *m
-			own.Texts = make([]string, len(m.Texts))
-			for i, t := range m.Texts {
-				own.Texts[i] = strings.Clone(t)
-			}
-			return side.Append(own)
-		}
+		l.to = func(m *reconciliation.Movement) error { return side.Append(m.Clone()) }
 		if err := l.load(ctx); err != nil {
 			return nil, fmt.Errorf("side %s: %w", l.spec.Name, err)
 		}

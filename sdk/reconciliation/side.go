@@ -95,6 +95,17 @@ type Movement struct {
 	Days     []int32
 }
 
+// Clone is the row with memory of its own.
+func (m *Movement) Clone() Movement {
+	c := *m
+	c.Ref, c.Currency = strings.Clone(m.Ref), strings.Clone(m.Currency)
+	c.Texts, c.Numbers, c.Days = slices.Clone(m.Texts), slices.Clone(m.Numbers), slices.Clone(m.Days)
+	for i, t := range c.Texts {
+		c.Texts[i] = strings.Clone(t)
+	}
+	return c
+}
+
 // Side is one account of the movements: rows in memory, by column. It is not safe for concurrent use while rows are added.
 type Side struct {
 	name     string

@@ -79,13 +79,7 @@ func spillAt(memory int64) int { return int(memory / (4 * sieveParts)) }
 
 // keep takes a row among those that Settle gets.
 func (d *sieveSide) keep(m *Movement) error {
-	own := *m
-	own.Ref = strings.Clone(m.Ref)
-	own.Texts = make([]string, len(m.Texts))
-	for i, t := range m.Texts {
-		own.Texts[i] = strings.Clone(t)
-	}
-	return d.rest.Append(own)
+	return d.rest.Append(m.Clone())
 }
 
 // count takes a row into what the side holds.

@@ -125,7 +125,10 @@ func (s *Stream) Put(side int, m *reconciliation.Movement, at time.Time) error {
 		at = known.at // it has been awaited since
 		s.Remove(side, m.Ref)
 	}
-	r := &row{side: side, m: clone(m), at: at}
+	r := &row{side: side, m: m.Clone(), at: at}
+	if r.m.NoAmount {
+		r.m.Amount = money.Decimal{}
+	}
 	s.rows[side][r.m.Ref] = r
 	for i := range s.keys {
 		k := s.keys[i].of(s.o.Schema, &r.m)
@@ -291,19 +294,6 @@ func (h *dueHeap) Pop() any {
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
 	return x
-}
-
-func clone(m *reconciliation.Movement) reconciliation.Movement {
-	c := *m
-	if c.NoAmount {
-		c.Amount = money.Decimal{}
-	}
-	c.Ref, c.Currency = strings.Clone(m.Ref), strings.Clone(m.Currency)
-	c.Texts, c.Numbers, c.Days = slices.Clone(m.Texts), slices.Clone(m.Numbers), slices.Clone(m.Days)
-	for i := range c.Texts {
-		c.Texts[i] = strings.Clone(c.Texts[i])
-	}
-	return c
 }
 
 func same(a, b *reconciliation.Movement) bool {
