@@ -47,6 +47,13 @@ func (x *reconcileFlags) followSides(c *cobra.Command) (err error) {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{"event": "done", "report": rep})
 	}
 	if err == nil && x.caughtUp && rep.Verdict == reconcile.Fail {
+		var aside int64
+		for _, n := range rep.Quarantined {
+			aside += n
+		}
+		if aside > 0 {
+			return fault.Findingsf("%d breaks, and %d records that cannot be read", rep.Total, aside)
+		}
 		return fault.Findingsf("%d breaks", rep.Total)
 	}
 	return err

@@ -56,6 +56,9 @@ type FollowReport struct {
 	Breaks    ByClass `json:"breaks"`
 	Total     int64   `json:"breaks_total"`
 	Forgotten int64   `json:"rows_forgotten"`
+	// Quarantined counts the records of each side that could not be read, and Rejects are these records.
+	Quarantined map[string]int64             `json:"quarantined,omitempty"`
+	Rejects     map[string][]json.RawMessage `json:"rejects,omitempty"`
 	// Outcomes of each leg, in the order of keys; not written.
 	Outcomes map[string][]stream.Outcome `json:"-"`
 }
@@ -93,7 +96,7 @@ func Follow(ctx context.Context, o FollowOptions) (rep FollowReport, err error) 
 }
 
 func stopped(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled) && ctx.Err() != nil
+	return ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled))
 }
 
 func newFollower(ctx context.Context, o *FollowOptions) (f *follower, err error) {
@@ -367,7 +370,8 @@ func (f *follower) checkpoint() error {
 
 // report is how things stand.
 func (f *follower) report() FollowReport {
-	rep := FollowReport{Rules: f.o.Rules.Name, SHA256: f.sha, Verdict: Pass, Seq: f.seq, Rows: map[string]int64{}, Breaks: ByClass{}, Outcomes: map[string][]stream.Outcome{}}
+	rep := FollowReport{Rules: f.o.Rules.Name, SHA256: f.sha, Verdict: Pass, Seq: f.seq, Rows: map[string]int64{}, Breaks: ByClass{}, Outcomes: map[string][]stream.Outcome{},
+		Quarantined: map[string]int64{}, Rejects: map[string][]json.RawMessage{}}
 	for _, side := range f.sides {
 		rep.Rows[side.spec.Name] = side.at.rows()
 	}
@@ -388,6 +392,12 @@ func (f *follower) report() FollowReport {
 			} else {
 				rep.Verdict = Fail
 			}
+		}
+	}
+	for _, side := range f.sides {
+		if set := side.at.rejects(); len(set) > 0 {
+			rep.Quarantined[side.spec.Name], rep.Rejects[side.spec.Name] = int64(len(set)), set
+			rep.Verdict = Fail
 		}
 	}
 	return rep

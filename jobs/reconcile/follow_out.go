@@ -105,8 +105,7 @@ func (t *followOut) retell(events []FollowEvent, told int64) error {
 	if err := t.lines(after(t.last)); err != nil {
 		return err
 	}
-	t.message(after(told))
-	return nil
+	return t.message(after(told))
 }
 
 // tell tells events.
@@ -114,8 +113,7 @@ func (t *followOut) tell(events []FollowEvent) error {
 	if err := t.lines(events); err != nil {
 		return err
 	}
-	t.message(events)
-	return nil
+	return t.message(events)
 }
 
 func (t *followOut) lines(events []FollowEvent) error {
@@ -144,14 +142,18 @@ func (t *followOut) lines(events []FollowEvent) error {
 }
 
 // message queues what people want to know of events: what is overdue, and what is so no more.
-func (t *followOut) message(events []FollowEvent) {
+func (t *followOut) message(events []FollowEvent) error {
 	if len(events) == 0 {
-		return
+		return nil
 	}
 	last := events[len(events)-1].Seq
 	var messages []notifyio.Message
 	for _, kind := range []stream.Kind{stream.Overdue, stream.Resolved} {
-		if m, any := t.messageOf(kind, events); any {
+		m, any, err := t.messageOf(kind, events)
+		if err != nil {
+			return err
+		}
+		if any {
 			messages = append(messages, m)
 		}
 	}
@@ -161,7 +163,7 @@ func (t *followOut) message(events []FollowEvent) {
 			t.sent.Store(last)
 		}
 		t.mu.Unlock()
-		return
+		return nil
 	}
 	for i, m := range messages {
 		t.mu.Lock()
@@ -172,12 +174,13 @@ func (t *followOut) message(events []FollowEvent) {
 		t.mu.Unlock()
 		t.queue <- m
 	}
+	return nil
 }
 
 // mostLines is how many breaks a message's text lists.
 const mostLines = 20
 
-func (t *followOut) messageOf(kind stream.Kind, events []FollowEvent) (m notifyio.Message, any bool) {
+func (t *followOut) messageOf(kind stream.Kind, events []FollowEvent) (m notifyio.Message, any bool, err error) {
 	m = notifyio.Message{Event: EventOverdue, Status: notifyio.Warn}
 	if kind == stream.Resolved {
 		m = notifyio.Message{Event: EventResolved, Status: notifyio.Pass}
@@ -197,7 +200,7 @@ func (t *followOut) messageOf(kind stream.Kind, events []FollowEvent) (m notifyi
 		}
 	}
 	if len(of) == 0 {
-		return m, false
+		return m, false, nil
 	}
 	if n := len(of) - mostLines; n > 0 {
 		fmt.Fprintf(&text, "and %d more\n", n)
@@ -206,8 +209,10 @@ func (t *followOut) messageOf(kind stream.Kind, events []FollowEvent) (m notifyi
 	m.ID = hex.EncodeToString(id[:16])
 	m.Subject = fmt.Sprintf("%s: %s %s", t.o.Rules.Name, counted(int64(len(of)), "break"), kind)
 	m.Text = m.Subject + "\n\n" + text.String()
-	m.Data, _ = json.Marshal(of[:min(len(of), 1000)]) // they were written as lines already
-	return m, true
+	if m.Data, err = json.Marshal(of[:min(len(of), 1000)]); err != nil {
+		return m, false, fmt.Errorf("tell of %s: %w", m.Subject, err)
+	}
+	return m, true, nil
 }
 
 // sync has the lines on disk.
