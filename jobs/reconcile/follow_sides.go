@@ -120,10 +120,11 @@ func (s *followedSide) lookWhole(ctx context.Context, snapshot int64) (*sideNews
 	news := &sideNews{Snapshot: snapshot}
 	gone := maps.Clone(s.at.Whole)
 	read, err := s.read(ctx, s.o.RulesOptions, func(m *reconciliation.Movement) error {
-		if was, there := s.at.Whole[m.Ref]; !there || was != digestOf(m) {
-			news.Rows = append(news.Rows, m.Clone())
+		row := m.Clone()
+		if was, there := s.at.Whole[row.Ref]; !there || was != digestOf(&row) {
+			news.Rows = append(news.Rows, row)
 		}
-		delete(gone, m.Ref)
+		delete(gone, row.Ref)
 		return nil
 	})
 	if err != nil {

@@ -120,9 +120,11 @@ func (c *ruleCase) run(t *testing.T) {
 	}
 	ids := c.ids(t)
 	var got []string
-	pairs := func(p rulefile.Plan, _ int) func(reconciliation.Pair) error {
-		return func(pair reconciliation.Pair) error {
-			got = append(got, fmt.Sprintf("%s = %s by %s", ids[pair.Left.Ref(int(pair.L))], ids[pair.Right.Ref(int(pair.R))], p.Rules.Passes[0].Name))
+	pairs := func(p rulefile.Plan) func(*reconciliation.PairRows) error {
+		return func(rows *reconciliation.PairRows) error {
+			for i := 0; i < rows.Len(); i += 2 {
+				got = append(got, fmt.Sprintf("%s = %s by %s", ids[rows.Refs.At(i)], ids[rows.Refs.At(i+1)], p.Rules.Passes[0].Name))
+			}
 			return nil
 		}
 	}

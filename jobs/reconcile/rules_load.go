@@ -11,7 +11,6 @@ import (
 	"math"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -165,7 +164,7 @@ func (l *loader) each(ctx context.Context, splits []files.Split, schema *arrow.S
 		if err != nil {
 			return err
 		}
-		name := path.Base(s.Name)
+		line, row := path.Base(s.Name)+":", path.Base(s.Name)+" row "
 		err = eachOf(ctx, in, func(b arrow.RecordBatch) error {
 			var at []int64
 			if lines != nil {
@@ -173,11 +172,11 @@ func (l *loader) each(ctx context.Context, splits []files.Split, schema *arrow.S
 			}
 			before := counted[s.Name]
 			counted[s.Name] += b.NumRows()
-			return rows.read(ctx, b, func(i int) string {
+			return rows.read(ctx, b, func(i int) (string, int64) {
 				if at != nil {
-					return name + ":" + strconv.FormatInt(at[i], 10)
+					return line, at[i]
 				}
-				return name + " row " + strconv.FormatInt(before+int64(i)+1, 10)
+				return row, before + int64(i) + 1
 			})
 		})
 		if err != nil {
@@ -246,16 +245,7 @@ func (l *loader) table(ctx context.Context) error {
 			return fmt.Errorf("read %s: %w", l.spec.Table, err)
 		}
 		err = eachOf(ctx, in, func(b arrow.RecordBatch) error {
-			return rows.read(ctx, b, func(i int) string {
-				var text string
-				for k, c := range ref {
-					if k > 0 {
-						text += "|"
-					}
-					text += textOf(b.Column(b.Schema().FieldIndices(c)[0]), i)
-				}
-				return text
-			})
+			return rows.read(ctx, b, placeBy(b, ref))
 		})
 		if err != nil {
 			return fmt.Errorf("read %s: %w", l.spec.Table, err)

@@ -33,6 +33,7 @@ type matchFile struct {
 	scale int
 	rows  int
 	match int64
+	pair  *pairBatch // nil until a sieve has pairs
 
 	number                                           *array.Int64Builder
 	leg, rule, cardinality, side, ref, key, currency *array.StringBuilder
@@ -49,11 +50,10 @@ func (m *matchFile) begin(scale int) (err error) {
 		return err
 	}
 	schema := ruleMatchSchema(int32(scale))
-	if m.file, err = parquetfile.NewWriter(m.w, schema, parquetfile.WriterOptions{}); err != nil {
+	if m.file, err = parquetfile.NewWriter(m.w, schema, parquetfile.WriterOptions{RowGroupRows: 16 * matchRows}); err != nil {
 		return err
 	}
 	m.scale, m.b = scale, array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	m.b.Reserve(matchRows)
 	text := func(i int) *array.StringBuilder { return m.b.Field(i).(*array.StringBuilder) }
 	m.number = m.b.Field(0).(*array.Int64Builder)
 	m.leg, m.rule, m.cardinality, m.side, m.ref, m.key, m.currency = text(1), text(2), text(3), text(4), text(5), text(6), text(8)
@@ -63,15 +63,6 @@ func (m *matchFile) begin(scale int) (err error) {
 
 // matchNames are what all rows of a match say.
 type matchNames struct{ leg, rule, cardinality, key string }
-
-// pair writes a match of one row with one.
-func (m *matchFile) pair(names matchNames, left, right string, p *reconciliation.Pair) error {
-	m.match++
-	if err := m.row(&names, left, p.Left, p.L); err != nil {
-		return err
-	}
-	return m.row(&names, right, p.Right, p.R)
-}
 
 // finish writes what legs hold, and closes the file.
 func (m *matchFile) finish(legs []settledLeg) error {

@@ -60,8 +60,17 @@ func (l *loader) whereOnce(schema *arrow.Schema) (expr.Expr, error) {
 	return e, err
 }
 
-// read adds the rows of a batch to the side. place says where a row stands.
-func (r *rowReader) read(ctx context.Context, b arrow.RecordBatch, place func(i int) string) error {
+// place says where a row stands, as the Ref and RefNumber of its movement do.
+type place func(i int) (ref string, number int64)
+
+func (p place) text(i int) string {
+	m := reconciliation.Movement{}
+	m.Ref, m.RefNumber = p(i)
+	return m.FullRef()
+}
+
+// read adds the rows of a batch to the side.
+func (r *rowReader) read(ctx context.Context, b arrow.RecordBatch, at place) error {
 	var keep *array.Boolean
 	if r.where != nil {
 		v, err := r.where.Eval(b)
@@ -82,13 +91,13 @@ func (r *rowReader) read(ctx context.Context, b arrow.RecordBatch, place func(i 
 			continue
 		}
 		if err := in.movement(&m, i); err != nil {
-			rejected := r.reject(ctx, files.Reject{File: r.l.spec.Name, Reason: place(i) + ": " + err.Error()})
+			rejected := r.reject(ctx, files.Reject{File: r.l.spec.Name, Reason: at.text(i) + ": " + err.Error()})
 			if rejected != nil {
-				return fmt.Errorf("%s: %w: %w", place(i), err, rejected)
+				return fmt.Errorf("%s: %w: %w", at.text(i), err, rejected)
 			}
 			continue
 		}
-		m.Ref = place(i)
+		m.Ref, m.RefNumber = at(i)
 		if err := r.l.add(&m); err != nil {
 			return err
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/millrace/millrace/sdk/reconciliation"
 )
 
-// takePairs gives a function that takes the pairs of a leg's sieve, whose amounts have scale digits after the point; nil where nobody wants them.
-type takePairs func(p rulefile.Plan, scale int) func(reconciliation.Pair) error
+// takePairs gives a function that takes the pairs of a leg's sieve; nil where nobody wants them.
+type takePairs func(p rulefile.Plan) func(*reconciliation.PairRows) error
 
 // settleRules reads the sides and settles the legs. rejects are the records that were set aside, as lines of JSON.
 func settleRules(ctx context.Context, o *RulesOptions, pairs takePairs) (rep RulesReport, legs []settledLeg, rejects []byte, err error) {
@@ -117,7 +117,7 @@ func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, pairs takePai
 			return nil, err
 		}
 	}
-	out, err := s.Settle(pairs(p, s.Scale()))
+	out, err := s.Settle(pairs(p))
 	if err == nil {
 		err = out.Classify(p.Classes)
 	}
@@ -125,19 +125,4 @@ func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, pairs takePai
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 	}
 	return []settledLeg{{plan: p, result: out.Settlement, sifted: out}}, nil
-}
-
-// pairs takes the pairs of a sieve. It is nil where no matches are written.
-func (m *matchFile) pairs(p rulefile.Plan, scale int) func(reconciliation.Pair) error {
-	if m == nil {
-		return nil
-	}
-	names := matchNames{leg: p.Name, rule: p.Rules.Passes[0].Name, cardinality: string(reconciliation.OneToOne)}
-	return func(pair reconciliation.Pair) error {
-		if err := m.begin(scale); err != nil {
-			return err
-		}
-		names.key = pair.Key
-		return m.pair(names, p.Left.Name, p.Right.Name, &pair)
-	}
 }

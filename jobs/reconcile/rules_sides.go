@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/millrace/millrace/connectors/fixedio"
 	"github.com/millrace/millrace/connectors/sqlio"
@@ -32,18 +33,29 @@ func (l *loader) database(ctx context.Context) error {
 	return eachOf(ctx, in, func(b arrow.RecordBatch) error { return rows.read(ctx, b, placeBy(b, l.spec.Database.Ref)) })
 }
 
-// placeBy names rows by columns that tell them apart.
-func placeBy(b arrow.RecordBatch, columns []string) func(i int) string {
-	var by []arrow.Array
-	for _, name := range columns {
-		by = append(by, b.Column(b.Schema().FieldIndices(name)[0]))
+// placeBy names rows by columns that tell them apart: joined by |, or by their number where one column is of integers.
+func placeBy(b arrow.RecordBatch, columns []string) place {
+	by := make([]arrow.Array, len(columns))
+	for k, name := range columns {
+		by[k] = b.Column(b.Schema().FieldIndices(name)[0])
 	}
-	return func(i int) string {
-		texts := make([]string, len(by))
+	if len(by) == 1 {
+		if ids, ok := by[0].(*array.Int64); ok {
+			return func(i int) (string, int64) {
+				if id := ids.Value(i); id > 0 && ids.IsValid(i) {
+					return "", id
+				}
+				return textOf(ids, i), 0
+			}
+		}
+		return func(i int) (string, int64) { return textOf(by[0], i), 0 }
+	}
+	texts := make([]string, len(by))
+	return func(i int) (string, int64) {
 		for k, c := range by {
 			texts[k] = textOf(c, i)
 		}
-		return strings.Join(texts, "|")
+		return strings.Join(texts, "|"), 0
 	}
 }
 

@@ -26,3 +26,9 @@ func FormatDay(day int32) string {
 }
 
 func appendDay(dst []byte, day int32) []byte { return calendar.AppendDay(dst, day) }
+
+// everydayCalendar is that of rules without one: Saturday and Sunday, and no holidays.
+func everydayCalendar() *Calendar {
+	c, _ := NewCalendar([]time.Weekday{time.Saturday, time.Sunday}, nil) // five days are open
+	return c
+}

@@ -46,7 +46,7 @@ func settle(left, right *Side, rules Rules, least scales) (*Settlement, error) {
 
 func newLeg(left, right *Side, rules Rules, least scales) (*leg, error) {
 	if rules.Calendar == nil {
-		rules.Calendar, _ = NewCalendar(defaultWeekend, nil) // five days are open
+		rules.Calendar = everydayCalendar()
 	}
 	g := &leg{rules: rules, calendar: rules.Calendar, least: least}
 	g.scale = max(left.maxScale(), right.maxScale(), least.amount)

@@ -1,12 +1,6 @@
 package reconciliation
 
-import (
-	"time"
-
-	"github.com/millrace/millrace/sdk/money"
-)
-
-var defaultWeekend = []time.Weekday{time.Saturday, time.Sunday}
+import "github.com/millrace/millrace/sdk/money"
 
 // limit is a tolerance in integers of one scale.
 type limit struct {

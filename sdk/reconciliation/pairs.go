@@ -195,12 +195,12 @@ func (t *task) weigh(left, right int32) (c cost, ok bool) {
 		}
 		c.unlike = 1000 - alike
 	}
-	return t.weighted(c)
+	return t.p.weighted(c)
 }
 
 // weighted makes one integer of a cost where the pass says how.
-func (t *task) weighted(c cost) (cost, bool) {
-	w := t.p.Weights
+func (p *Pass) weighted(c cost) (cost, bool) {
+	w := p.Weights
 	if w == nil {
 		return c, true
 	}

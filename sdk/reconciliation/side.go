@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/sdk/fault"
@@ -85,20 +86,33 @@ func (s Schema) equal(o Schema) bool {
 
 // Movement is one row, normalised. Texts, Numbers and Days hold the schema's columns in their order.
 type Movement struct {
-	Ref      string // where the row comes from: unique on its side
-	Amount   money.Decimal
-	NoAmount bool // the row states no amount: it counts as zero in totals and matches nothing
-	Currency string
-	Date     int32 // days since 1970-01-01, or NoDate
-	Texts    []string
-	Numbers  []money.Decimal
-	Days     []int32
+	Ref string // where the row comes from: unique on its side, with RefNumber
+	// RefNumber, where it is above 0, ends the ref: then Ref is what rows of one file have in common.
+	RefNumber int64
+	Amount    money.Decimal
+	NoAmount  bool // the row states no amount: it counts as zero in totals and matches nothing
+	Currency  string
+	Date      int32 // days since 1970-01-01, or NoDate
+	Texts     []string
+	Numbers   []money.Decimal
+	Days      []int32
 }
 
-// Clone is the row with memory of its own.
+// FullRef is where the row comes from, in one text.
+func (m *Movement) FullRef() string {
+	if m.RefNumber <= 0 {
+		return m.Ref
+	}
+	return m.Ref + strconv.FormatInt(m.RefNumber, 10)
+}
+
+// Clone is the row with memory of its own, and its ref in one text.
 func (m *Movement) Clone() Movement {
 	c := *m
-	c.Ref, c.Currency = strings.Clone(m.Ref), strings.Clone(m.Currency)
+	c.Ref, c.RefNumber, c.Currency = m.FullRef(), 0, strings.Clone(m.Currency)
+	if m.RefNumber <= 0 {
+		c.Ref = strings.Clone(c.Ref)
+	}
 	c.Texts, c.Numbers, c.Days = slices.Clone(m.Texts), slices.Clone(m.Numbers), slices.Clone(m.Days)
 	for i, t := range c.Texts {
 		c.Texts[i] = strings.Clone(t)
@@ -151,7 +165,7 @@ func (s *Side) Append(r Movement) error {
 	if s.noAmount != nil {
 		s.noAmount = append(s.noAmount, r.NoAmount)
 	}
-	s.refs = append(s.refs, r.Ref)
+	s.refs = append(s.refs, r.FullRef())
 	s.amounts = append(s.amounts, r.Amount)
 	s.currency = append(s.currency, s.intern(r.Currency))
 	s.dates = append(s.dates, r.Date)

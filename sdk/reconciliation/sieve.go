@@ -15,8 +15,8 @@ import (
 // Sieve settles two sides of any size as Settle does, in bounded memory: rows are kept in parts by their key, on disk where they are many; one row of
 // each side that have a key for themselves, and match by the first pass, are settled there and then, and only the others are given to Settle.
 //
-// Memory is the budget, one part of 256 for each worker, and the rows that do not match so: breaks, keys with several rows, and rows without a
-// key. Append may be called for the two sides at once, not twice at once for one of them.
+// Memory is the budget, a block of 16 KiB for each of 256 parts of each side, one part for each worker, and the rows that do not match so: breaks, keys with
+// several rows, and rows without a key. Append may be called for the two sides at once, not twice at once for one of them.
 type Sieve struct {
 	rules  Rules
 	schema Schema
@@ -24,12 +24,12 @@ type Sieve struct {
 	sides  [2]*sieveSide
 	keys   []column
 	inKey  []bool // by text column: its value is in the key
-	held   atomic.Int64
+	budget atomic.Int64
 }
 
 // SieveOptions alter a sieve.
 type SieveOptions struct {
-	Memory  int64  // bytes of rows that are held before they go to disk. 0: 96 MiB
+	Memory  int64  // bytes of rows that are held before they go to disk. 0: 64 MiB
 	Dir     string // for files of the sieve's own, which Close removes. "": the system's temporary folder
 	Workers int    // parts that are settled at once. 0: 2
 }
@@ -62,7 +62,7 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 		return nil, fault.Usagef("rules %s: they need all rows at once", rules.Name)
 	}
 	if o.Memory == 0 {
-		o.Memory = 96 << 20
+		o.Memory = 64 << 20
 	}
 	if o.Workers == 0 {
 		o.Workers = 2
@@ -80,8 +80,9 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 			s.inKey[c.at] = true
 		}
 	}
+	s.budget.Store(o.Memory)
 	for i, name := range []string{left, right} {
-		s.sides[i] = newSieveSide(s, i, name)
+		s.sides[i] = newSieveSide(s, name)
 	}
 	return s, nil
 }
@@ -90,23 +91,13 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 func (s *Sieve) Close() error {
 	var errs []error
 	for _, side := range s.sides {
-		errs = append(errs, side.close())
+		errs = append(errs, side.store.Close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(s.opts.Dir))...)
 }
 
 // Append adds a row to the left side (0) or the right one (1). Nothing of m is kept.
 func (s *Sieve) Append(side int, m *Movement) error { return s.sides[side].append(m) }
-
-// Pair is a match of one row with one, by the first pass.
-type Pair struct {
-	Left, Right *Side // parts of the sides: valid until the function that gets the pair returns
-	L, R        int32 // the rows
-	Key         string
-	Days        int64 // as in Outcome
-
-	raw []byte // the key, each value with its length
-}
 
 // Sifted is the outcome of a sieve.
 type Sifted struct {
@@ -127,16 +118,19 @@ func (s *Sieve) Scale() int {
 
 // Settle settles all that was added. Pairs are handed to each, if it is not nil, in an order that depends on what rows say and not on
 // the order in which they came; after them Settlement has the rest. A sieve settles once.
-func (s *Sieve) Settle(each func(Pair) error) (*Sifted, error) {
+func (s *Sieve) Settle(each func(*PairRows) error) (*Sifted, error) {
 	if s.rules.AsOf == 0 {
 		s.rules.AsOf = max(s.sides[0].last, s.sides[1].last)
 	}
-	least := scales{amount: max(s.sides[0].scale, s.sides[1].scale), numbers: make([]int, len(s.schema.Numbers))}
+	if s.rules.Calendar == nil {
+		s.rules.Calendar = everydayCalendar()
+	}
+	least := scales{amount: s.Scale(), numbers: make([]int, len(s.schema.Numbers))}
 	for k := range least.numbers {
 		least.numbers[k] = max(s.sides[0].numberScales[k], s.sides[1].numberScales[k])
 	}
 	out := &Sifted{sums: map[string]*controlSums{}}
-	if err := s.eachPart(least, func(p *sievePart) error { return out.take(s, p, each) }); err != nil {
+	if err := s.eachPart(least, out, each); err != nil {
 		return nil, err
 	}
 	var err error
@@ -145,8 +139,8 @@ func (s *Sieve) Settle(each func(Pair) error) (*Sifted, error) {
 		return nil, err
 	}
 	for side, from := range s.sides {
-		for currency, have := range from.currencies {
-			if err := out.hold(side, currency, have, out.scale); err != nil {
+		for code, have := range from.held {
+			if err := out.hold(side, from.currencies.names[code], have, out.scale); err != nil {
 				return nil, err
 			}
 		}
@@ -154,72 +148,74 @@ func (s *Sieve) Settle(each func(Pair) error) (*Sifted, error) {
 	return out, nil
 }
 
-// eachPart settles parts, some at once, and hands them over one after the other in order.
-func (s *Sieve) eachPart(least scales, f func(*sievePart) error) error {
-	type done struct {
-		part *sievePart
-		err  error
-	}
-	results := make([]chan done, sieveParts)
+// eachPart settles parts, some at once, and takes what they hand over, one part after the other in order.
+func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) error {
+	results := make([]chan piece, sieveParts)
 	for i := range results {
-		results[i] = make(chan done, 1)
+		results[i] = make(chan piece, 2)
 	}
-	slots := make(chan struct{}, s.opts.Workers)
+	pool := newPiecePool(least.amount, s.sides[0].currencies.names)
+	idle := make(chan *sievePart, s.opts.Workers)
+	for range s.opts.Workers {
+		idle <- s.newPart(newPairTest(s.schema, &s.rules, least))
+	}
+	var stop atomic.Bool
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	stop := make(chan struct{})
-	defer close(stop)
 	wg.Go(func() {
 		for i := range results {
-			select {
-			case slots <- struct{}{}:
-			case <-stop:
-				return
-			}
+			p := <-idle
 			wg.Go(func() {
-				p, err := s.part(i, least)
-				results[i] <- done{p, err}
+				var err error
+				if !stop.Load() {
+					err = p.settle(i, results[i], pool)
+				}
+				results[i] <- piece{rest: p, err: err}
 			})
 		}
 	})
+	var failed error
 	for i := range results {
-		d := <-results[i]
-		if d.err == nil {
-			d.err = f(d.part)
-		}
-		<-slots
-		if d.err != nil {
-			return d.err
+		for {
+			got := <-results[i]
+			if failed == nil {
+				failed = out.take(s, got, each)
+				stop.Store(failed != nil)
+			}
+			if got.rows != nil {
+				pool.give(got.rows)
+				continue
+			}
+			idle <- got.rest // the part is its worker's again
+			break
 		}
 	}
-	return nil
+	wg.Wait()
+	return failed
 }
 
-// take counts a part's pairs, hands them on and keeps the other rows.
-func (o *Sifted) take(s *Sieve, p *sievePart, each func(Pair) error) error {
-	for _, pair := range p.pairs {
-		o.Pairs++
-		for side, row := range [2]int32{pair.L, pair.R} {
-			v := p.views[side]
-			c := o.at(v.currency[row])
-			c.settled[side][0]++
-			c.explained[side][0].Add(v.amount[row])
-		}
-		if each != nil {
-			if err := each(pair); err != nil {
-				return err
+// take counts pairs and hands them on, or takes what a part has not settled.
+func (o *Sifted) take(s *Sieve, got piece, each func(*PairRows) error) error {
+	switch {
+	case got.err != nil:
+		return got.err
+	case got.rows == nil:
+		p := got.rest
+		o.Pairs += p.pairs
+		for code, x := range p.explained {
+			if x.rows == 0 {
+				continue
+			}
+			c := o.at(s.sides[0].currencies.names[code])
+			for side := range x.sums {
+				c.settled[side][0] += x.rows
+				c.explained[side][0].Merge(x.sums[side])
 			}
 		}
+		return p.eachRest(func(side int, m *Movement) error { return s.sides[side].keep(m) })
+	case each == nil || got.rows.Len() == 0:
+		return nil
 	}
-	for side, rows := range p.rest {
-		for _, r := range rows {
-			m := p.views[side].Row(int(r))
-			if err := s.sides[side].keep(&m); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return each(got.rows)
 }
 
 func (o *Sifted) at(currency string) *controlSums {
@@ -266,7 +262,6 @@ func (o *Sifted) Controls() ([]Control, error) {
 
 // held is what a side holds in one currency, by the digits that its amounts have after the point.
 type held struct {
-	code uint64
 	rows int64
 	sums [money.MaxScale + 1]money.Sum
 }

@@ -1,14 +1,9 @@
 package reconciliation
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"unsafe"
 
@@ -17,87 +12,104 @@ import (
 	"github.com/millrace/millrace/sdk/money"
 )
 
-// sieveParts is into how many parts rows are cut by their keys.
-const sieveParts = 256
-
 // sieveSide is one side of a sieve.
 type sieveSide struct {
 	sieve        *Sieve
-	number       int
-	parts        [sieveParts][]byte // rows, one after the other
-	files        [sieveParts]*os.File
+	store        rowStore
 	rest         *Side // rows without a key, and then those that do not match
-	one          *Side // room for a row
 	key, row     []byte
-	names        []string // of currencies, by code
-	currencies   map[string]*held
+	scratch      []byte
+	currencies   codes // of held
+	held         []*held
+	prefixes     codes // of refs: code 0 stands for none
 	scale        int
 	numberScales []int
 	last         int32
-	recent       *held // the currency of the row that is being added
 }
 
-func newSieveSide(s *Sieve, number int, name string) *sieveSide {
-	return &sieveSide{sieve: s, number: number, rest: NewSide(name, s.schema), currencies: map[string]*held{},
-		numberScales: make([]int, len(s.schema.Numbers)), last: NoDate, one: NewSide(name, s.schema)}
-}
-
-func (d *sieveSide) close() error {
-	var errs []error
-	for _, f := range d.files {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
-	}
-	return errors.Join(errs...)
+func newSieveSide(s *Sieve, name string) *sieveSide {
+	d := &sieveSide{sieve: s, rest: NewSide(name, s.schema), numberScales: make([]int, len(s.schema.Numbers)), last: NoDate,
+		store: rowStore{dir: s.opts.Dir, budget: &s.budget}}
+	d.prefixes.of("")
+	return d
 }
 
 // append takes a row into the part of its key.
 func (d *sieveSide) append(m *Movement) error {
-	if len(m.Texts) != len(d.one.texts) || len(m.Numbers) != len(d.numberScales) || len(m.Days) != len(d.one.days) {
-		return d.one.Append(*m) // it says what is wrong
+	if len(m.Texts) != len(d.rest.texts) || len(m.Numbers) != len(d.numberScales) || len(m.Days) != len(d.rest.days) {
+		return d.rest.Append(*m) // it says what is wrong
 	}
 	if m.NoAmount {
 		m.Amount = money.Decimal{}
 	}
-	d.count(m)
+	currency := d.count(m)
 	if !d.keyOf(m) {
 		return d.keep(m)
 	}
-	hash := xxh3.Hash(d.key)
-	d.encode(m, hash)
-	p := hash >> 56
-	d.parts[p] = append(d.parts[p], d.row...)
-	if d.sieve.held.Add(int64(len(d.row))) > d.sieve.opts.Memory && len(d.parts[p]) >= spillAt(d.sieve.opts.Memory) {
-		return d.spill(int(p))
-	}
-	return nil
+	d.encode(m, currency)
+	return d.store.add(int(xxh3.Hash(d.key)>>56), d.row)
 }
-
-// spillAt is from which size on a part goes to disk: half of what each part of both sides may have.
-func spillAt(memory int64) int { return int(memory / (4 * sieveParts)) }
 
 // keep takes a row among those that Settle gets.
 func (d *sieveSide) keep(m *Movement) error {
 	return d.rest.Append(m.Clone())
 }
 
-// count takes a row into what the side holds.
-func (d *sieveSide) count(m *Movement) {
-	d.scale = max(d.scale, m.Amount.Scale())
+// count takes a row into what the side holds, and gives the code of its currency.
+func (d *sieveSide) count(m *Movement) (currency int) {
+	scale := m.Amount.Scale()
+	d.scale = max(d.scale, scale)
 	for k, n := range m.Numbers {
 		d.numberScales[k] = max(d.numberScales[k], n.Scale())
 	}
 	d.last = max(d.last, m.Date)
-	h := d.currencies[m.Currency]
-	if h == nil {
-		name := strings.Clone(m.Currency)
-		h = &held{code: uint64(len(d.names))}
-		d.names, d.currencies[name] = append(d.names, name), h
+	currency = d.currencies.of(m.Currency)
+	if currency == len(d.held) {
+		d.held = append(d.held, &held{})
 	}
-	d.recent = h
+	h := d.held[currency]
 	h.rows++
-	h.sums[m.Amount.Scale()].Add(m.Amount.Coefficient())
+	h.sums[scale].Add(m.Amount.Coefficient())
+	return currency
+}
+
+// codes numbers texts of which there are few, from 0 on in the order in which they come first.
+type codes struct {
+	names []string
+	known map[string]int // nil while there are few
+	last  int
+}
+
+// fewCodes is up to how many names are looked through one by one.
+const fewCodes = 8
+
+func (c *codes) of(name string) int {
+	if c.last < len(c.names) && c.names[c.last] == name {
+		return c.last
+	}
+	if c.known == nil {
+		for i, n := range c.names {
+			if n == name {
+				c.last = i
+				return i
+			}
+		}
+	} else if i, ok := c.known[name]; ok {
+		c.last = i
+		return i
+	}
+	name = strings.Clone(name)
+	c.last, c.names = len(c.names), append(c.names, name)
+	switch {
+	case c.known != nil:
+		c.known[name] = c.last
+	case len(c.names) > fewCodes:
+		c.known = map[string]int{}
+		for i, n := range c.names {
+			c.known[n] = i
+		}
+	}
+	return c.last
 }
 
 // keyOf puts the row's key into d.key, each value with its length before it; false where one is blank.
@@ -113,8 +125,8 @@ func (d *sieveSide) keyOf(m *Movement) bool {
 			d.key = append(d.key, t...)
 			continue
 		}
-		value := appendValue(d.row[:0], m, c)
-		d.row = value
+		value := appendValue(d.scratch[:0], m, c)
+		d.scratch = value
 		if len(value) == 0 {
 			return false
 		}
@@ -149,19 +161,22 @@ func appendValue(dst []byte, m *Movement, c column) []byte {
 	return appendDay(dst, day)
 }
 
-// encode writes the row to d.row: hash, key, amount, currency, date, ref, texts that are not in the key, numbers, days.
-func (d *sieveSide) encode(m *Movement, hash uint64) {
-	b := binary.LittleEndian.AppendUint64(d.row[:0], hash)
-	b = binary.AppendUvarint(b, uint64(len(d.key)))
-	b = append(b, d.key...)
+// encode writes the row to d.row: key, then the length of what follows, amount, currency, date, ref, texts that are not in the key, numbers, days.
+func (d *sieveSide) encode(m *Movement, currency int) {
 	flag := byte(0)
 	if m.NoAmount {
 		flag = 1
 	}
-	b = appendDecimal(append(b, flag), m.Amount)
-	b = binary.AppendUvarint(b, d.recent.code)
+	b := appendDecimal(append(d.scratch[:0], flag), m.Amount)
+	b = binary.AppendUvarint(b, uint64(currency))
 	b = binary.AppendVarint(b, int64(m.Date))
-	b = appendText(b, m.Ref)
+	if m.RefNumber > 0 {
+		b = binary.AppendUvarint(b, uint64(d.prefixes.of(m.Ref))<<1|1)
+		b = binary.AppendUvarint(b, uint64(m.RefNumber))
+	} else {
+		b = binary.AppendUvarint(b, uint64(len(m.Ref))<<1)
+		b = append(b, m.Ref...)
+	}
 	for i, t := range m.Texts {
 		if !d.sieve.inKey[i] {
 			b = appendText(b, t)
@@ -173,7 +188,11 @@ func (d *sieveSide) encode(m *Movement, hash uint64) {
 	for _, day := range m.Days {
 		b = binary.AppendVarint(b, int64(day))
 	}
-	d.row = b
+	d.scratch = b
+	row := binary.AppendUvarint(d.row[:0], uint64(len(d.key)))
+	row = append(row, d.key...)
+	row = binary.AppendUvarint(row, uint64(len(b)))
+	d.row = append(row, b...)
 }
 
 func appendText(b []byte, t string) []byte {
@@ -190,88 +209,61 @@ func appendDecimal(b []byte, d money.Decimal) []byte {
 	return binary.LittleEndian.AppendUint64(b, uint64(c.Hi))
 }
 
-// spill moves a part's rows to its file.
-func (d *sieveSide) spill(p int) (err error) {
-	if d.files[p] == nil {
-		name := filepath.Join(d.sieve.opts.Dir, fmt.Sprintf("%d-%03d", d.number, p))
-		if d.files[p], err = os.OpenFile(name, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600); err != nil {
-			return fmt.Errorf("keep rows on disk: %w", err)
+// decode makes a movement of an encoded row, whose key and body share the row's memory, as m then does. m has room for the columns.
+func (d *sieveSide) decode(m *Movement, key, body []byte) error {
+	in := rowReader{data: key}
+	for _, c := range d.sieve.keys {
+		if value := in.text(); c.kind == textColumn {
+			m.Texts[c.at] = value
 		}
 	}
-	if _, err := d.files[p].Write(d.parts[p]); err != nil {
-		return fmt.Errorf("keep rows on disk: %w", err)
+	in.data = body
+	m.NoAmount = in.byte() == 1
+	m.Amount = in.decimal()
+	m.Currency = d.currencies.name(in.uvarint())
+	m.Date = int32(in.varint())
+	if ref := in.uvarint(); ref&1 == 1 {
+		m.Ref, m.RefNumber = d.prefixes.name(ref>>1), int64(in.uvarint())
+	} else {
+		b := in.take(ref >> 1)
+		m.Ref, m.RefNumber = unsafe.String(unsafe.SliceData(b), len(b)), 0
 	}
-	d.sieve.held.Add(-int64(len(d.parts[p])))
-	d.parts[p] = d.parts[p][:0]
+	for i := range m.Texts {
+		if !d.sieve.inKey[i] {
+			m.Texts[i] = in.text()
+		}
+	}
+	for i := range m.Numbers {
+		m.Numbers[i] = in.decimal()
+	}
+	for i := range m.Days {
+		m.Days[i] = int32(in.varint())
+	}
+	if in.err != nil {
+		return fmt.Errorf("rows on disk of %s: %w", d.rest.name, in.err)
+	}
 	return nil
 }
 
-// rows are all rows of a part. The part is empty afterwards.
-func (d *sieveSide) rows(p int) ([]byte, error) {
-	held := d.parts[p]
-	d.parts[p] = nil
-	f := d.files[p]
-	if f == nil {
-		return held, nil
+// code is that of a name that is known. Unlike of it may be called by several goroutines.
+func (c *codes) code(name string) int32 {
+	if c.known != nil {
+		return int32(c.known[name])
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read rows from disk: %w", err)
+	for i, n := range c.names {
+		if n == name {
+			return int32(i)
+		}
 	}
-	all := make([]byte, info.Size(), info.Size()+int64(len(held)))
-	if _, err := f.ReadAt(all, 0); err != nil {
-		return nil, fmt.Errorf("read rows from disk: %w", err)
-	}
-	d.files[p] = nil
-	return append(all, held...), errors.Join(f.Close(), os.Remove(f.Name()))
+	return 0
 }
 
-// sieved is a row while a part is settled.
-type sieved struct {
-	hash uint64
-	key  []byte
-}
-
-// decode makes a side of encoded rows, which share the bytes' memory.
-func (d *sieveSide) decode(data []byte) (*Side, []sieved, error) {
-	side := NewSide(d.rest.name, d.sieve.schema)
-	in := rowReader{data: data}
-	var rows []sieved
-	schema := d.sieve.schema
-	m := Movement{Texts: make([]string, len(schema.Texts)), Numbers: make([]money.Decimal, len(schema.Numbers)), Days: make([]int32, len(schema.Days))}
-	for len(in.data) > 0 {
-		r := sieved{hash: in.uint64(), key: in.bytes()}
-		key := rowReader{data: r.key}
-		for _, c := range d.sieve.keys {
-			if value := key.text(); c.kind == textColumn {
-				m.Texts[c.at] = value
-			}
-		}
-		m.NoAmount = in.byte() == 1
-		m.Amount = in.decimal()
-		m.Currency = d.names[in.uvarint()]
-		m.Date = int32(in.varint())
-		m.Ref = in.text()
-		for i := range m.Texts {
-			if !d.sieve.inKey[i] {
-				m.Texts[i] = in.text()
-			}
-		}
-		for i := range m.Numbers {
-			m.Numbers[i] = in.decimal()
-		}
-		for i := range m.Days {
-			m.Days[i] = int32(in.varint())
-		}
-		if in.err != nil {
-			return nil, nil, fmt.Errorf("rows on disk of %s: %w", side.name, in.err)
-		}
-		if err := side.Append(m); err != nil {
-			return nil, nil, err
-		}
-		rows = append(rows, r)
+// name is that of a code; "" where there is none.
+func (c *codes) name(code uint64) string {
+	if code < uint64(len(c.names)) {
+		return c.names[code]
 	}
-	return side, rows, nil
+	return ""
 }
 
 // rowReader reads encoded rows. After an error it gives zeros.
@@ -347,122 +339,4 @@ func (r *rowReader) decimal() money.Decimal {
 		r.err = err
 	}
 	return d
-}
-
-// sievePart is the rows of some keys, settled as far as a sieve does.
-type sievePart struct {
-	views [2]*view
-	pairs []Pair
-	rest  [2][]int32
-}
-
-// part settles one: keys that have one row on each side, which match by the first pass for certain.
-func (s *Sieve) part(n int, least scales) (*sievePart, error) {
-	var rows [2][]sieved
-	var sides [2]*Side
-	for i, d := range s.sides {
-		data, err := d.rows(n)
-		if err != nil {
-			return nil, err
-		}
-		if sides[i], rows[i], err = d.decode(data); err != nil {
-			return nil, err
-		}
-	}
-	g, err := newLeg(sides[0], sides[1], s.rules, least)
-	if err != nil {
-		return nil, err
-	}
-	p := &sievePart{views: g.views}
-	for _, v := range g.views {
-		if err := v.scaleNumbers(g.views, least.numbers); err != nil {
-			return nil, err
-		}
-	}
-	t := newTask(g, &s.rules.Passes[0])
-	keys := newKeyTable(rows)
-	for k := range keys.all {
-		e := &keys.all[k]
-		if e.count == [2]int32{1, 1} && t.certain(e.first[0], e.first[1]) {
-			p.pairs = append(p.pairs, Pair{Left: sides[0], Right: sides[1], L: e.first[0], R: e.first[1], Key: t.keyText(t.columns, sideLeft, e.first[0]),
-				Days: t.daysApart(e.first[0], e.first[1]), raw: e.key})
-			e.count = [2]int32{}
-		}
-	}
-	for side := range rows {
-		for i, k := range keys.of[side] {
-			if keys.all[k].count[side] > 0 {
-				p.rest[side] = append(p.rest[side], int32(i))
-			}
-		}
-	}
-	slices.SortFunc(p.pairs, func(a, b Pair) int { return cmp.Or(strings.Compare(a.Key, b.Key), bytes.Compare(a.raw, b.raw)) })
-	return p, nil
-}
-
-// certain reports whether two rows that have a key for themselves match.
-func (t *task) certain(left, right int32) bool {
-	x, y := t.views[0], t.views[1]
-	if x.without(left) || y.without(right) || x.currency[left] != y.currency[right] {
-		return false
-	}
-	for _, name := range t.p.Equal {
-		c, _ := x.schema.find(name)
-		if string(x.appendColumn(nil, c, int(left))) != string(y.appendColumn(nil, c, int(right))) {
-			return false
-		}
-	}
-	t.nodes[0] = append(t.nodes[0][:0], node{rows: t.pair[0][:], amount: t.value(0, left)})
-	t.nodes[1] = append(t.nodes[1][:0], node{rows: t.pair[1][:], amount: t.value(1, right)})
-	t.pair[0][0], t.pair[1][0] = left, right
-	_, ok := t.weigh(0, 0)
-	return ok
-}
-
-// keyTable counts the rows of each key on both sides.
-type keyTable struct {
-	all []keyEntry
-	of  [2][]int32 // by row: the number of its key
-}
-
-type keyEntry struct {
-	hash  uint64
-	key   []byte
-	first [2]int32
-	count [2]int32
-}
-
-func newKeyTable(rows [2][]sieved) *keyTable {
-	size := 16
-	for size < 2*(len(rows[0])+len(rows[1])) {
-		size *= 2
-	}
-	slots := make([]int32, size)
-	t := &keyTable{all: make([]keyEntry, 0, max(len(rows[0]), len(rows[1])))}
-	for side := range rows {
-		t.of[side] = make([]int32, len(rows[side]))
-		for i := range rows[side] {
-			r := &rows[side][i]
-			at := int(r.hash) & (size - 1)
-			for {
-				k := slots[at] - 1
-				if k < 0 {
-					k = int32(len(t.all))
-					t.all = append(t.all, keyEntry{hash: r.hash, key: r.key})
-					slots[at] = k + 1
-				} else if t.all[k].hash != r.hash || string(t.all[k].key) != string(r.key) {
-					at = (at + 1) & (size - 1)
-					continue
-				}
-				e := &t.all[k]
-				if e.count[side] == 0 {
-					e.first[side] = int32(i)
-				}
-				e.count[side]++
-				t.of[side][i] = k
-				break
-			}
-		}
-	}
-	return t
 }

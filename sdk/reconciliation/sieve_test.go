@@ -35,8 +35,10 @@ func sifted(t *rapid.T, left, right []Movement, rules Rules, o SieveOptions) (li
 		})
 	}
 	sides.Wait()
-	out, err := s.Settle(func(p Pair) error {
-		lines = append(lines, fmt.Sprintf("%s by %q: %s | %s", Matched, rules.Passes[0].Name, p.Left.Ref(int(p.L)), p.Right.Ref(int(p.R))))
+	out, err := s.Settle(func(p *PairRows) error {
+		for i := 0; i < p.Len(); i += 2 {
+			lines = append(lines, fmt.Sprintf("%s by %q: %s | %s", Matched, rules.Passes[0].Name, p.Refs.At(i), p.Refs.At(i+1)))
+		}
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,432 @@
+package reconciliation
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unsafe"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/millrace/millrace/sdk/money"
+)
+
+// pieceRows is how many rows of pairs are handed over at once, at most.
+const pieceRows = 16 << 10
+
+// PairRows are matches of one row with one: row 2i is the left one of a pair and row 2i+1 the right one. They are columns, so that they can be written as they
+// are, and valid until the function that gets them returns.
+type PairRows struct {
+	Keys, Refs TextColumn
+	Amounts    []money.Int128 // of Scale digits after the point
+	Scale      int
+	Currencies []int32  // places in Names
+	Names      []string // of currencies; longer from time to time, never other
+	Dates      []int32  // days since 1970-01-01, or NoDate
+}
+
+// TextColumn is a column of texts: text i is Data[Offsets[i]:Offsets[i+1]].
+type TextColumn struct {
+	Offsets []int32
+	Data    []byte
+}
+
+// At is the i-th text. It shares the column's memory.
+func (c *TextColumn) At(i int) string {
+	b := c.Data[c.Offsets[i]:c.Offsets[i+1]]
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func (c *TextColumn) end() { c.Offsets = append(c.Offsets, int32(len(c.Data))) }
+
+func (c *TextColumn) reset() { c.Offsets, c.Data = append(c.Offsets[:0], 0), c.Data[:0] }
+
+// Len is the number of rows: twice that of pairs.
+func (p *PairRows) Len() int { return len(p.Amounts) }
+
+func (p *PairRows) reset() {
+	p.Keys.reset()
+	p.Refs.reset()
+	p.Amounts, p.Currencies, p.Dates = p.Amounts[:0], p.Currencies[:0], p.Dates[:0]
+}
+
+// piece is what a part hands over: pairs, or, last, what it could not settle.
+type piece struct {
+	rows *PairRows
+	rest *sievePart
+	err  error
+}
+
+// sievePart is the rows of some keys while they are settled as far as a sieve does.
+type sievePart struct {
+	sieve *Sieve
+	test  *pairTest
+	data  [2][]byte
+	rows  [2][]rowAt
+	of    [2][]int32 // by row: its key's entry
+	slots []int32
+	keys  []keyEntry
+	order []int32
+	moves [2]Movement
+	pairs int64
+	// explained are the pairs' sums by the code of their left row's currency.
+	explained []explained
+}
+
+type explained struct {
+	rows int64
+	sums [2]money.Sum
+}
+
+// rowAt is where a row's key and body stand in its part's bytes.
+type rowAt struct{ key, keyEnd, body, end uint32 }
+
+// keyEntry is a key with its rows. first is a row on each side that has it; those with several are not told apart here.
+type keyEntry struct {
+	hash  uint64
+	first [2]int32
+	count [2]int32
+}
+
+func (s *Sieve) newPart(test *pairTest) *sievePart {
+	p := &sievePart{sieve: s, test: test}
+	for side := range p.moves {
+		p.moves[side] = Movement{Texts: make([]string, len(s.schema.Texts)), Numbers: make([]money.Decimal, len(s.schema.Numbers)), Days: make([]int32, len(s.schema.Days))}
+	}
+	return p
+}
+
+// settle settles part n: keys that have one row on each side, which match by the first pass for certain. Pairs go to out in the order of their keys' hashes.
+func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
+	p.pairs, p.explained = 0, p.explained[:0]
+	for side, d := range p.sieve.sides {
+		var err error
+		if p.data[side], err = d.store.take(n, p.data[side][:0]); err != nil {
+			return err
+		}
+		if err := p.find(side); err != nil {
+			return fmt.Errorf("rows on disk of %s: %w", d.rest.name, err)
+		}
+	}
+	p.table()
+	rows := pool.take()
+	for _, k := range p.order {
+		e := &p.keys[k]
+		if e.count != [2]int32{1, 1} {
+			continue
+		}
+		ok, err := p.pair(e, rows)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		e.count = [2]int32{}
+		if p.pairs++; rows.Len() >= pieceRows {
+			out <- piece{rows: rows}
+			rows = pool.take()
+		}
+	}
+	out <- piece{rows: rows}
+	return nil
+}
+
+// find notes where rows stand.
+func (p *sievePart) find(side int) error {
+	data := p.data[side]
+	if len(data) > math.MaxUint32 {
+		return fmt.Errorf("they have %d bytes of a few keys: a sieve takes up to 4 GiB of them; match by more columns", len(data))
+	}
+	p.rows[side] = p.rows[side][:0]
+	for at := 0; at < len(data); {
+		var r rowAt
+		for _, of := range [2][2]*uint32{{&r.key, &r.keyEnd}, {&r.body, &r.end}} {
+			n, w := binary.Uvarint(data[at:])
+			if at += w; w <= 0 || n > uint64(len(data)-at) {
+				return errRows
+			}
+			*of[0], *of[1] = uint32(at), uint32(at)+uint32(n)
+			at += int(n)
+		}
+		p.rows[side] = append(p.rows[side], r)
+	}
+	return nil
+}
+
+func (p *sievePart) key(side int, row int32) []byte {
+	r := &p.rows[side][row]
+	return p.data[side][r.key:r.keyEnd]
+}
+
+// table counts the rows of each key on both sides, and puts keys in order.
+func (p *sievePart) table() {
+	bits := 4
+	for rows := len(p.rows[0]) + len(p.rows[1]); 1<<bits < rows+rows/4; {
+		bits++
+	}
+	p.slots = append(p.slots[:0], make([]int32, 1<<bits)...)
+	p.keys = p.keys[:0]
+	for side := range p.rows {
+		p.of[side] = p.of[side][:0]
+		for i := range p.rows[side] {
+			p.of[side] = append(p.of[side], p.count(side, int32(i), bits))
+		}
+	}
+	p.order = p.order[:0]
+	for _, k := range p.slots {
+		if k > 0 {
+			p.order = append(p.order, k-1)
+		}
+	}
+	// slots are almost in the order of hashes, so that this costs next to nothing
+	for i := 1; i < len(p.order); i++ {
+		for j := i; j > 0 && p.less(p.order[j], p.order[j-1]); j-- {
+			p.order[j], p.order[j-1] = p.order[j-1], p.order[j]
+		}
+	}
+}
+
+// count counts a row of a key, and gives the key's entry.
+func (p *sievePart) count(side int, row int32, bits int) int32 {
+	key := p.key(side, row)
+	hash := xxh3.Hash(key)
+	mask := len(p.slots) - 1
+	at := int(hash << 8 >> (64 - bits))
+	for {
+		k := p.slots[at] - 1
+		if k < 0 {
+			k = int32(len(p.keys))
+			p.keys = append(p.keys, keyEntry{hash: hash})
+			p.slots[at] = k + 1
+		} else if p.keys[k].hash != hash || !bytes.Equal(p.keyOf(k), key) {
+			at = (at + 1) & mask
+			continue
+		}
+		e := &p.keys[k]
+		if e.count[side] == 0 {
+			e.first[side] = row
+		}
+		e.count[side]++
+		return k
+	}
+}
+
+func (p *sievePart) keyOf(k int32) []byte {
+	e := &p.keys[k]
+	if e.count[0] > 0 {
+		return p.key(0, e.first[0])
+	}
+	return p.key(1, e.first[1])
+}
+
+func (p *sievePart) less(a, b int32) bool {
+	return cmp.Or(cmp.Compare(p.keys[a].hash, p.keys[b].hash), bytes.Compare(p.keyOf(a), p.keyOf(b))) < 0
+}
+
+// movement decodes a row. It is valid until the next one of its side.
+func (p *sievePart) movement(side int, row int32) (*Movement, error) {
+	r := &p.rows[side][row]
+	m := &p.moves[side]
+	return m, p.sieve.sides[side].decode(m, p.data[side][r.key:r.keyEnd], p.data[side][r.body:r.end])
+}
+
+// pair appends a key's two rows if they match for certain.
+func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
+	l, err := p.movement(0, e.first[0])
+	if err != nil {
+		return false, err
+	}
+	r, err := p.movement(1, e.first[1])
+	if err != nil {
+		return false, err
+	}
+	amounts, ok := p.test.certain(l, r)
+	if !ok {
+		return false, nil
+	}
+	currency := p.sieve.sides[0].currencies.code(l.Currency)
+	for int(currency) >= len(p.explained) {
+		p.explained = append(p.explained, explained{})
+	}
+	x := &p.explained[currency]
+	x.rows++
+	from := len(out.Keys.Data)
+	out.Keys.Data = p.test.appendKey(out.Keys.Data, l)
+	out.Keys.end()
+	out.Keys.Data = append(out.Keys.Data, out.Keys.Data[from:]...)
+	out.Keys.end()
+	for side, m := range [2]*Movement{l, r} {
+		x.sums[side].Add(amounts[side])
+		out.Refs.Data = append(out.Refs.Data, m.Ref...)
+		if m.RefNumber > 0 {
+			out.Refs.Data = strconv.AppendInt(out.Refs.Data, m.RefNumber, 10)
+		}
+		out.Refs.end()
+		out.Amounts = append(out.Amounts, amounts[side])
+		out.Currencies = append(out.Currencies, currency)
+		out.Dates = append(out.Dates, m.Date)
+	}
+	return true, nil
+}
+
+// eachRest calls f for the rows that are left, in the order in which they were added.
+func (p *sievePart) eachRest(f func(side int, m *Movement) error) error {
+	for side := range p.rows {
+		for i, k := range p.of[side] {
+			if p.keys[k].count[side] == 0 {
+				continue
+			}
+			m, err := p.movement(side, int32(i))
+			if err != nil {
+				return err
+			}
+			if err := f(side, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pairTest tells whether two rows that have a key for themselves match by the first pass.
+type pairTest struct {
+	pass      *Pass
+	calendar  *Calendar
+	scale     int
+	keys      []column
+	equal     []column
+	tolerance limit
+	windows   []window
+	numbers   []numberLimit
+	buf       [2][]byte
+}
+
+func newPairTest(schema Schema, rules *Rules, least scales) *pairTest {
+	p := &rules.Passes[0]
+	t := &pairTest{pass: p, calendar: rules.Calendar, scale: least.amount, tolerance: newLimit(p.Tolerance, least.amount)}
+	at := func(name string) column {
+		c, _ := schema.find(name) // Check has seen it
+		return c
+	}
+	for _, k := range p.Keys {
+		t.keys = append(t.keys, at(k))
+	}
+	for _, e := range p.Equal {
+		t.equal = append(t.equal, at(e))
+	}
+	for _, w := range p.Windows {
+		t.windows = append(t.windows, window{w, at(w.Column)})
+	}
+	for _, n := range p.Numbers {
+		c := at(n.Column)
+		t.numbers = append(t.numbers, numberLimit{c.at, newLimit(n.Tolerance, least.numbers[c.at])})
+	}
+	return t
+}
+
+// certain reports that two rows match, as [task.weigh] weighs them. Where it says no they may match all the same: Settle decides.
+func (t *pairTest) certain(l, r *Movement) (amounts [2]money.Int128, ok bool) {
+	if l.NoAmount || r.NoAmount || l.Currency != r.Currency {
+		return amounts, false
+	}
+	for side, m := range [2]*Movement{l, r} {
+		if amounts[side], ok = coefficient(m.Amount, t.scale); !ok {
+			return amounts, false
+		}
+	}
+	if !t.tolerance.within(amounts[0], amounts[1]) {
+		return amounts, false
+	}
+	for _, c := range t.equal {
+		t.buf[0], t.buf[1] = appendValue(t.buf[0][:0], l, c), appendValue(t.buf[1][:0], r, c)
+		if !bytes.Equal(t.buf[0], t.buf[1]) {
+			return amounts, false
+		}
+	}
+	var c cost
+	c.amount, _ = distance(amounts[0], amounts[1]) // within has seen it
+	for k := range t.windows {
+		w := &t.windows[k]
+		days, ok := w.within(t.calendar, l.day(w.column), r.day(w.column))
+		if !ok {
+			return amounts, false
+		}
+		c.days += max(days, -days)
+	}
+	for _, n := range t.numbers {
+		a, okA := coefficient(l.Numbers[n.at], n.scale)
+		b, okB := coefficient(r.Numbers[n.at], n.scale)
+		if !okA || !okB || !n.within(a, b) {
+			return amounts, false
+		}
+		d, _ := distance(a, b)
+		if c.amount, ok = c.amount.Add(d); !ok {
+			return amounts, false
+		}
+	}
+	_, ok = t.pass.weighted(c)
+	return amounts, ok
+}
+
+// coefficient is a decimal as an integer of a scale; ok is false where there is none.
+func coefficient(d money.Decimal, scale int) (money.Int128, bool) {
+	if d.Scale() != scale {
+		var err error
+		if d, err = d.RescaleExact(scale); err != nil {
+			return money.Int128{}, false
+		}
+	}
+	return d.Coefficient(), true
+}
+
+// appendKey appends the key of a row as people read it, as [leg.keyText] does.
+func (t *pairTest) appendKey(dst []byte, m *Movement) []byte {
+	for i, c := range t.keys {
+		if i > 0 {
+			dst = append(dst, '|')
+		}
+		dst = appendValue(dst, m, c)
+	}
+	return dst
+}
+
+func (m *Movement) day(c column) int32 {
+	if c.kind == dayColumn {
+		return m.Days[c.at]
+	}
+	return m.Date
+}
+
+// piecePool keeps pieces between parts.
+type piecePool struct {
+	free  chan *PairRows
+	scale int
+	names []string
+}
+
+func newPiecePool(scale int, names []string) *piecePool {
+	return &piecePool{free: make(chan *PairRows, 8), scale: scale, names: slices.Clip(names)}
+}
+
+func (p *piecePool) take() *PairRows {
+	var rows *PairRows
+	select {
+	case rows = <-p.free:
+	default:
+		rows = &PairRows{Scale: p.scale, Names: p.names}
+	}
+	rows.reset()
+	return rows
+}
+
+func (p *piecePool) give(rows *PairRows) {
+	select {
+	case p.free <- rows:
+	default:
+	}
+}
