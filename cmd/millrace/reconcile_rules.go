@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func (x *reconcileFlags) byRules(c *cobra.Command) error {
 		return err
 	}
 	defer done()
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(50) // most of what a run holds are rows without pointers: collecting them oftener costs little
+	}
 	rep, err := reconcile.RunRules(c.Context(), o)
 	if err != nil && rep.Run == "" {
 		return err

@@ -14,9 +14,9 @@ import (
 )
 
 // ruleMatchSchema is that of matches.parquet: a row for each row of a side that a match has.
-func ruleMatchSchema(scale int32) *arrow.Schema {
+func ruleMatchSchema(precision, scale int) *arrow.Schema {
 	return arrow.NewSchema([]arrow.Field{{Name: "match", Type: bigint}, {Name: "leg", Type: utf8}, {Name: "rule", Type: utf8}, {Name: "cardinality", Type: utf8},
-		{Name: "side", Type: utf8}, {Name: "ref", Type: utf8}, {Name: "key", Type: utf8}, {Name: "amount", Type: &arrow.Decimal128Type{Precision: 38, Scale: scale}},
+		{Name: "side", Type: utf8}, {Name: "ref", Type: utf8}, {Name: "key", Type: utf8}, {Name: "amount", Type: &arrow.Decimal128Type{Precision: int32(precision), Scale: int32(scale)}},
 		{Name: "currency", Type: utf8}, {Name: "date", Type: date32, Nullable: true}}, nil)
 }
 
@@ -42,15 +42,15 @@ type matchFile struct {
 }
 
 // begin opens the file, once it is known how many digits amounts have.
-func (m *matchFile) begin(scale int) (err error) {
+func (m *matchFile) begin(precision, scale int) (err error) {
 	if m.w != nil {
 		return nil
 	}
 	if m.w, err = m.out.Create(m.ctx, matchesName); err != nil {
 		return err
 	}
-	schema := ruleMatchSchema(int32(scale))
-	if m.file, err = parquetfile.NewWriter(m.w, schema, parquetfile.WriterOptions{RowGroupRows: 16 * matchRows}); err != nil {
+	schema := ruleMatchSchema(precision, scale)
+	if m.file, err = parquetfile.NewWriter(m.w, schema, parquetfile.WriterOptions{RowGroupRows: 16 * matchRows, Beside: true}); err != nil {
 		return err
 	}
 	m.scale, m.b = scale, array.NewRecordBuilder(memory.DefaultAllocator, schema)
@@ -73,7 +73,7 @@ func (m *matchFile) finish(legs []settledLeg) error {
 	for i := range legs {
 		scale = max(scale, legs[i].result.Scale())
 	}
-	if err := m.begin(scale); err != nil {
+	if err := m.begin(precisionOf(legs, scale), scale); err != nil {
 		return err
 	}
 	for i := range legs {
@@ -101,6 +101,20 @@ func (m *matchFile) finish(legs []settledLeg) error {
 		return err
 	}
 	return m.w.Close()
+}
+
+// precisionOf is how many digits amounts of the legs' rows have at most, with scale of them after the point: 18 or 38.
+func precisionOf(legs []settledLeg, scale int) int {
+	for i := range legs {
+		for _, side := range []*reconciliation.Side{legs[i].result.Left, legs[i].result.Right} {
+			for r := range side.Len() {
+				if !side.Amount(r).Fits(18, scale) {
+					return money.MaxPrecision
+				}
+			}
+		}
+	}
+	return 18
 }
 
 // abort drops a file that was not finished.

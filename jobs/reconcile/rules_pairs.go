@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -26,9 +27,9 @@ type pairBatch struct {
 
 var fewTexts = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
 
-func newPairBatch(p rulefile.Plan, scale int) *pairBatch {
+func newPairBatch(p rulefile.Plan, schema *arrow.Schema) *pairBatch {
 	b := &pairBatch{leftRight: [2]string{p.Left.Name, p.Right.Name}, legName: p.Name, passName: p.Rules.Passes[0].Name, units: string(reconciliation.OneToOne)}
-	fields := ruleMatchSchema(int32(scale)).Fields()
+	fields := slices.Clone(schema.Fields())
 	for i, f := range fields {
 		switch f.Name {
 		case "leg", "rule", "cardinality", "side", "currency":
@@ -132,11 +133,11 @@ func (m *matchFile) pairs(p rulefile.Plan) func(*reconciliation.PairRows) error 
 		return nil
 	}
 	return func(rows *reconciliation.PairRows) error {
-		if err := m.begin(rows.Scale); err != nil {
+		if err := m.begin(rows.Precision, rows.Scale); err != nil {
 			return err
 		}
 		if m.pair == nil {
-			m.pair = newPairBatch(p, rows.Scale)
+			m.pair = newPairBatch(p, m.b.Schema())
 		}
 		b := m.pair.of(rows, m.match+1)
 		defer b.Release()

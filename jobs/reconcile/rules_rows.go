@@ -115,6 +115,25 @@ type boundRows struct {
 type boundColumn struct {
 	*rulefile.Form                             // nil: the side has no such column
 	from, debit, credit, indicator arrow.Array // nil where the form names none
+	// What from mostly is, so that values need not ask: texts; decimals of dscale digits, without any form but their sign; days.
+	texts    *array.String
+	decimals *array.Decimal128
+	dscale   int
+	days     *array.Date32
+}
+
+// know notes what a column's array is.
+func (c *boundColumn) know() {
+	switch a := c.from.(type) {
+	case *array.String:
+		c.texts = a
+	case *array.Date32:
+		c.days = a
+	case *array.Decimal128:
+		if c.Debit == "" && c.Indicator == "" && c.Style.Implied == 0 && c.Is == "" {
+			c.decimals, c.dscale = a, int(a.DataType().(*arrow.Decimal128Type).Scale)
+		}
+	}
 }
 
 // bind looks a batch's arrays up, once for all its rows.
@@ -130,7 +149,9 @@ func (r *rowReader) bind(b arrow.RecordBatch) *boundRows {
 		if !ok {
 			return boundColumn{}
 		}
-		return boundColumn{Form: &f, from: column(f.From), debit: column(f.Debit), credit: column(f.Credit), indicator: column(f.Indicator)}
+		c := boundColumn{Form: &f, from: column(f.From), debit: column(f.Debit), credit: column(f.Credit), indicator: column(f.Indicator)}
+		c.know()
+		return c
 	}
 	all := func(names []string) (out []boundColumn) {
 		for _, n := range names {
@@ -177,6 +198,9 @@ func (c *boundColumn) text(i int) string {
 	case c.from.IsNull(i):
 		return ""
 	}
+	if c.texts != nil {
+		return c.Text.Apply(c.texts.Value(i))
+	}
 	return c.Text.Apply(textOf(c.from, i))
 }
 
@@ -184,14 +208,14 @@ func (c *boundColumn) day(i int) (int32, error) {
 	switch {
 	case c.Form == nil:
 		return reconciliation.NoDate, nil
+	case c.days != nil && c.days.IsValid(i):
+		return int32(c.days.Value(i)), nil
 	case c.Is != "":
 		return c.Date.Day(c.Is)
 	case c.from.IsNull(i):
 		return reconciliation.NoDate, nil
 	}
 	switch a := c.from.(type) {
-	case *array.Date32:
-		return int32(a.Value(i)), nil
 	case *array.Timestamp:
 		t := a.DataType().(*arrow.TimestampType)
 		at := a.Value(i).ToTime(t.Unit)
@@ -212,6 +236,12 @@ func (c *boundColumn) day(i int) (int32, error) {
 // number reads a number. blank is true where there is none.
 func (c *boundColumn) number(i int) (d money.Decimal, blank bool, err error) {
 	switch {
+	case c.decimals != nil && c.decimals.IsValid(i):
+		v := c.decimals.Value(i)
+		d, err = money.NewFromInt128(money.Int128{Lo: v.LowBits(), Hi: v.HighBits()}, c.dscale)
+		if c.dscale > leastScale {
+			d = shortened(d)
+		}
 	case c.Form == nil:
 		return d, true, nil
 	case c.Is != "":

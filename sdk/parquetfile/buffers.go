@@ -73,6 +73,8 @@ type buffers struct {
 	dictPage []byte
 	scratch  []byte
 	packed   []byte
+	zipped   []byte
+	spare    []byte // scratch of the page that is being finished beside
 }
 
 // resetPage empties what belongs to the open page.
@@ -94,7 +96,7 @@ func (m *buffers) reset() {
 // bytes is how much memory it is.
 func (m *buffers) bytes() int64 {
 	n := cap(m.valid.b) + cap(m.bools.b) + cap(m.defs) + cap(m.reps) + cap(m.data) +
-		cap(m.pages) + cap(m.dictPage) + cap(m.scratch) + cap(m.packed) + cap(m.dict.data)
+		cap(m.pages) + cap(m.dictPage) + cap(m.scratch) + cap(m.packed) + cap(m.zipped) + cap(m.spare) + cap(m.dict.data)
 	n += 4*(cap(m.i32)+cap(m.offs)+cap(m.remap)+cap(m.dict.offs)) + 8*(cap(m.i64)+cap(m.dict.slots))
 	return int64(n)
 }

@@ -31,6 +31,9 @@ type columnWriter struct {
 	fileStat bounds
 	total    columnTotal // over the file's finished row groups
 	skipZip  int         // pages still to be stored without trying the codec, after one that did not shrink
+	beside   bool        // pages are compressed by a goroutine of their own
+	pending  chan error  // of the page that is being finished beside; nil if there is none
+	finished int         // about how many bytes the finished pages have
 }
 
 // chunk describes the finished part of a column chunk.
@@ -53,13 +56,14 @@ const (
 	textPlain // delta lengths or PLAIN
 )
 
-func newColumnWriter(l *leaf, codec Codec, enc Encoding) *columnWriter {
-	return &columnWriter{leaf: l, codec: codec, want: enc, class: l.class()}
+func newColumnWriter(l *leaf, o *WriterOptions) *columnWriter {
+	return &columnWriter{leaf: l, codec: o.Codec, want: o.Encodings[l.name()], class: l.class(), beside: o.Beside}
 }
 
 // startChunk readies the writer for the next row group.
 func (c *columnWriter) startChunk() {
-	c.chunk = chunk{}
+	_ = c.wait() // of a file that was given up
+	c.chunk, c.finished = chunk{}, 0
 	c.stats.reset()
 	c.mode = textUndecided
 	if c.want == Plain || c.want == DeltaLength {
@@ -84,7 +88,7 @@ func (c *columnWriter) size() int64 {
 	if c.buffers == nil {
 		return 0
 	}
-	return int64(len(c.pages) + 4*len(c.i32) + 8*len(c.i64) + len(c.data) + 4*len(c.offs) + len(c.dict.data))
+	return int64(c.finished + 4*len(c.i32) + 8*len(c.i64) + len(c.data) + 4*len(c.offs) + len(c.dict.data))
 }
 
 // append adds a flat column's array.

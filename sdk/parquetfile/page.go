@@ -181,23 +181,60 @@ func deltaPays[T int32 | int64](v []T, width int) bool {
 	return 4*total <= 3*n*width
 }
 
-// addDataPage compresses what follows the levels in scratch, where that pays, and appends the page to the chunk.
+// page is one whose values are encoded.
+type page struct {
+	data                []byte // levels and values
+	enc                 format.Encoding
+	repLen, defLen      int
+	levels, nulls, rows int
+}
+
+// addDataPage appends the page in scratch to the chunk: at once, or beside what comes next.
 func (c *columnWriter) addDataPage(enc format.Encoding, repLen, defLen int) error {
-	levels := repLen + defLen
-	body, zipped, err := c.squeeze(c.scratch[levels:])
+	p := page{c.scratch, enc, repLen, defLen, c.levels, c.nulls, c.rows}
+	if !c.beside {
+		err := c.finishPage(&p)
+		c.finished = len(c.pages)
+		return err
+	}
+	if err := c.wait(); err != nil {
+		return err
+	}
+	c.scratch, c.spare = c.spare, c.scratch
+	c.finished += len(p.data)
+	pending := make(chan error, 1)
+	c.pending = pending
+	go func() { pending <- c.finishPage(&p) }()
+	return nil
+}
+
+// wait lets the page that is being finished beside come to its end.
+func (c *columnWriter) wait() error {
+	if c.pending == nil {
+		return nil
+	}
+	err := <-c.pending
+	c.pending, c.finished = nil, len(c.pages)
+	return err
+}
+
+// finishPage compresses what follows a page's levels, where that pays, and appends the page to the chunk.
+func (c *columnWriter) finishPage(p *page) error {
+	levels := p.repLen + p.defLen
+	body, zipped, err := c.squeeze(p.data[levels:])
 	if err != nil {
 		return fmt.Errorf("compressing column %s: %w", c.leaf.name(), err)
 	}
-	crc := crc32.Update(crc32.ChecksumIEEE(c.scratch[:levels]), crc32.IEEETable, body)
+	crc := crc32.Update(crc32.ChecksumIEEE(p.data[:levels]), crc32.IEEETable, body)
 	h := format.PageHeader{
 		Type:                 format.DataPageV2,
-		UncompressedPageSize: int32(len(c.scratch)),
+		UncompressedPageSize: int32(len(p.data)),
 		CompressedPageSize:   int32(levels + len(body)),
 		CRC:                  int32(crc),
 	}
 	h.DataPageHeaderV2.Set(format.DataPageHeaderV2{
-		NumValues: int32(c.levels), NumNulls: int32(c.nulls), NumRows: int32(c.rows), Encoding: enc,
-		DefinitionLevelsByteLength: int32(defLen), RepetitionLevelsByteLength: int32(repLen),
+		NumValues: int32(p.levels), NumNulls: int32(p.nulls), NumRows: int32(p.rows), Encoding: p.enc,
+		DefinitionLevelsByteLength: int32(p.defLen), RepetitionLevelsByteLength: int32(p.repLen),
 		IsCompressed: thrift.New(zipped),
 	})
 	head, err := thrift.Marshal(new(thrift.CompactProtocol), &h)
@@ -205,12 +242,12 @@ func (c *columnWriter) addDataPage(enc format.Encoding, repLen, defLen int) erro
 		return fmt.Errorf("encoding a page header of column %s: %w", c.leaf.name(), err)
 	}
 	k := &c.chunk
-	c.pages = append(append(append(c.pages, head...), c.scratch[:levels]...), body...)
-	k.plainBytes += int64(len(head) + len(c.scratch))
-	k.levels += int64(c.levels)
-	k.nulls += int64(c.nulls)
-	k.encodings[enc] = true
-	k.dataPages[enc]++
+	c.pages = append(append(append(c.pages, head...), p.data[:levels]...), body...)
+	k.plainBytes += int64(len(head) + len(p.data))
+	k.levels += int64(p.levels)
+	k.nulls += int64(p.nulls)
+	k.encodings[p.enc] = true
+	k.dataPages[p.enc]++
 	return nil
 }
 
@@ -223,21 +260,24 @@ func (c *columnWriter) squeeze(b []byte) (out []byte, zipped bool, err error) {
 		c.skipZip--
 		return b, false, nil
 	}
-	if c.packed, err = c.codec.compress(c.packed, b); err != nil {
+	if c.zipped, err = c.codec.compress(c.zipped, b); err != nil {
 		return nil, false, err
 	}
-	if 10*len(c.packed) > 9*len(b) {
+	if 10*len(c.zipped) > 9*len(b) {
 		if len(b) > 4096 {
 			c.skipZip = 7
 		}
 		return b, false, nil
 	}
-	return c.packed, true, nil
+	return c.zipped, true, nil
 }
 
 // finishChunk ends the chunk: the last page, the dictionary page, the bounds that a dictionary gives.
 func (c *columnWriter) finishChunk() error {
 	if err := c.flushPage(); err != nil {
+		return err
+	}
+	if err := c.wait(); err != nil {
 		return err
 	}
 	k := &c.chunk

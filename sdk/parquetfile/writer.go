@@ -40,6 +40,7 @@ type WriterOptions struct {
 	Encodings     map[string]Encoding // by column name, or path as "a.b"; Auto where absent
 	SortedBy      []string            // top-level columns that the rows are sorted by, ascending; recorded in the file, not checked
 	Metadata      map[string]string   // key-value metadata of the footer
+	Beside        bool                // compress pages beside what is written next: for a single large file, not where many writers keep all cores busy
 	Buffers       *Buffers            // where the writer's memory comes from and goes to between files; nil: its own
 }
 
@@ -130,7 +131,7 @@ func NewWriter(w io.Writer, schema *arrow.Schema, opts WriterOptions) (*Writer, 
 	}
 	pw := &Writer{schema: schema, tree: t, opts: opts}
 	for _, l := range t.leaves {
-		pw.cols = append(pw.cols, newColumnWriter(l, opts.Codec, opts.Encodings[l.name()]))
+		pw.cols = append(pw.cols, newColumnWriter(l, &opts))
 	}
 	pw.Reset(w)
 	return pw, nil

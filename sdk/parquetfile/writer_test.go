@@ -108,5 +108,6 @@ func drawOptions(t *rapid.T) parquetfile.WriterOptions {
 		RowGroupBytes: rapid.SampledFrom([]int64{0, 10000}).Draw(t, "row group bytes"),
 		PageBytes:     rapid.SampledFrom([]int{0, 1000}).Draw(t, "page bytes"),
 		Codec:         rapid.SampledFrom([]parquetfile.Codec{parquetfile.Zstd, parquetfile.Snappy, parquetfile.Uncompressed, parquetfile.ZstdSmall}).Draw(t, "codec"),
+		Beside:        rapid.Bool().Draw(t, "beside"),
 	}
 }

@@ -42,7 +42,7 @@ const (
 )
 
 // Apply gives the text in its form. Applying it twice is the same as once, unless Extract is set.
-func (f TextForm) Apply(text string) string {
+func (f *TextForm) Apply(text string) string {
 	if f.Trim && !trimmed(text) {
 		text = strings.Join(strings.Fields(text), " ")
 	}
@@ -115,6 +115,9 @@ func (f DateForm) Day(text string) (int32, error) {
 	}
 	layouts := f.Layouts
 	if len(layouts) == 0 {
+		if day, ok := plainDay(text); ok {
+			return day, nil
+		}
 		layouts = []string{time.DateOnly, time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05"}
 	}
 	for _, layout := range layouts {
@@ -128,6 +131,27 @@ func (f DateForm) Day(text string) (int32, error) {
 		return civil(t), nil
 	}
 	return NoDate, fault.Usagef("date %q is not written as %s", text, strings.Join(layouts, ", or as "))
+}
+
+// plainDay reads 2006-01-02, in which most days are written. What it does not read may be a day all the same.
+func plainDay(text string) (int32, bool) {
+	if len(text) != len(time.DateOnly) || text[4] != '-' || text[7] != '-' {
+		return 0, false
+	}
+	var n [3]int
+	for k, digits := range [3]string{text[:4], text[5:7], text[8:]} {
+		for i := range len(digits) {
+			d := digits[i] - '0'
+			if d > 9 {
+				return 0, false
+			}
+			n[k] = 10*n[k] + int(d)
+		}
+	}
+	if n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > 28 {
+		return 0, false // the calendar knows whether the month has it
+	}
+	return int32(time.Date(n[0], time.Month(n[1]), n[2], 0, 0, 0, 0, time.UTC).Unix() / 86400), true
 }
 
 // DayOf is the day of an instant in the form's zone.

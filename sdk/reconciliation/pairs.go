@@ -47,7 +47,6 @@ type scratch struct {
 	edges []edge
 	runs  [2][]amountRun
 	up    [2][]int32 // union-find over nodes
-	pair  [2][1]int32
 }
 
 // amountRun is neighbouring nodes of one amount.

@@ -15,7 +15,7 @@ import (
 // Sieve settles two sides of any size as Settle does, in bounded memory: rows are kept in parts by their key, on disk where they are many; one row of
 // each side that have a key for themselves, and match by the first pass, are settled there and then, and only the others are given to Settle.
 //
-// Memory is the budget, a block of 16 KiB for each of 256 parts of each side, one part for each worker, and the rows that do not match so: breaks, keys with
+// Memory is the budget, a block of 8 KiB for each of 1,024 parts of each side, one part for each worker, and the rows that do not match so: breaks, keys with
 // several rows, and rows without a key. Append may be called for the two sides at once, not twice at once for one of them.
 type Sieve struct {
 	rules  Rules
@@ -116,6 +116,25 @@ func (s *Sieve) Scale() int {
 	return scale
 }
 
+// Precision is how many digits amounts have at most, with Scale of them after the point: 18 or 38.
+func (s *Sieve) Precision() int {
+	const limit = 1e18
+	for _, side := range s.sides {
+		for scale, largest := range side.largest {
+			for range s.Scale() - scale {
+				if largest >= limit {
+					break
+				}
+				largest *= 10
+			}
+			if largest >= limit {
+				return money.MaxPrecision
+			}
+		}
+	}
+	return 18
+}
+
 // Settle settles all that was added. Pairs are handed to each, if it is not nil, in an order that depends on what rows say and not on
 // the order in which they came; after them Settlement has the rest. A sieve settles once.
 func (s *Sieve) Settle(each func(*PairRows) error) (*Sifted, error) {
@@ -154,7 +173,7 @@ func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) 
 	for i := range results {
 		results[i] = make(chan piece, 2)
 	}
-	pool := newPiecePool(least.amount, s.sides[0].currencies.names)
+	pool := newPiecePool(PairRows{Scale: least.amount, Precision: s.Precision(), Names: s.sides[0].currencies.names})
 	idle := make(chan *sievePart, s.opts.Workers)
 	for range s.opts.Workers {
 		idle <- s.newPart(newPairTest(s.schema, &s.rules, least))

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"unsafe"
 
@@ -24,8 +23,9 @@ type PairRows struct {
 	Keys, Refs TextColumn
 	Amounts    []money.Int128 // of Scale digits after the point
 	Scale      int
+	Precision  int      // of all amounts of the sieve: 18 or 38
 	Currencies []int32  // places in Names
-	Names      []string // of currencies; longer from time to time, never other
+	Names      []string // of the left side's currencies
 	Dates      []int32  // days since 1970-01-01, or NoDate
 }
 
@@ -196,7 +196,7 @@ func (p *sievePart) count(side int, row int32, bits int) int32 {
 	key := p.key(side, row)
 	hash := xxh3.Hash(key)
 	mask := len(p.slots) - 1
-	at := int(hash << 8 >> (64 - bits))
+	at := int(hash << sieveBits >> (64 - bits))
 	for {
 		k := p.slots[at] - 1
 		if k < 0 {
@@ -405,23 +405,23 @@ func (m *Movement) day(c column) int32 {
 // piecePool keeps pieces between parts.
 type piecePool struct {
 	free  chan *PairRows
-	scale int
-	names []string
+	empty PairRows
 }
 
-func newPiecePool(scale int, names []string) *piecePool {
-	return &piecePool{free: make(chan *PairRows, 8), scale: scale, names: slices.Clip(names)}
+func newPiecePool(empty PairRows) *piecePool {
+	return &piecePool{free: make(chan *PairRows, 8), empty: empty}
 }
 
 func (p *piecePool) take() *PairRows {
-	var rows *PairRows
 	select {
-	case rows = <-p.free:
+	case rows := <-p.free:
+		rows.reset()
+		return rows
 	default:
-		rows = &PairRows{Scale: p.scale, Names: p.names}
+		rows := p.empty
+		rows.reset()
+		return &rows
 	}
-	rows.reset()
-	return rows
 }
 
 func (p *piecePool) give(rows *PairRows) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unsafe"
 
@@ -25,6 +26,7 @@ type sieveSide struct {
 	scale        int
 	numberScales []int
 	last         int32
+	largest      [money.MaxScale + 1]uint64 // of the amounts' coefficients, without signs, by scale; MaxUint64 stands for all larger ones
 }
 
 func newSieveSide(s *Sieve, name string) *sieveSide {
@@ -47,7 +49,7 @@ func (d *sieveSide) append(m *Movement) error {
 		return d.keep(m)
 	}
 	d.encode(m, currency)
-	return d.store.add(int(xxh3.Hash(d.key)>>56), d.row)
+	return d.store.add(int(xxh3.Hash(d.key)>>(64-sieveBits)), d.row)
 }
 
 // keep takes a row among those that Settle gets.
@@ -69,8 +71,22 @@ func (d *sieveSide) count(m *Movement) (currency int) {
 	}
 	h := d.held[currency]
 	h.rows++
-	h.sums[scale].Add(m.Amount.Coefficient())
+	c := m.Amount.Coefficient()
+	h.sums[scale].Add(c)
+	d.largest[scale] = max(d.largest[scale], magnitude(c))
 	return currency
+}
+
+// magnitude is |c|, or MaxUint64 where it is larger.
+func magnitude(c money.Int128) uint64 {
+	v, ok := c.Int64()
+	switch {
+	case !ok:
+		return math.MaxUint64
+	case v < 0:
+		return -uint64(v)
+	}
+	return uint64(v)
 }
 
 // codes numbers texts of which there are few, from 0 on in the order in which they come first.

@@ -11,9 +11,10 @@ import (
 
 const (
 	// sieveParts is into how many parts rows are cut by their keys.
-	sieveParts = 256
+	sieveParts = 1 << sieveBits
+	sieveBits  = 10
 	// blockBytes is how much of a part's rows is kept together: the unit in which they go to disk.
-	blockBytes = 16 << 10
+	blockBytes = 8 << 10
 )
 
 // rowStore keeps encoded rows by part, in blocks: full ones in memory while all stores' budget lasts, and then in one file. Rows of a part come back in the
@@ -98,7 +99,7 @@ func (s *rowStore) recycle(b []byte) {
 	}
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	if len(s.free) < sieveParts {
+	if len(s.free) < sieveParts/8 {
 		s.free = append(s.free, b[:0])
 	}
 }
