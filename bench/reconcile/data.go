@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -18,20 +20,18 @@ import (
 )
 
 const (
-	tableName     = "bench.ledger"
+	ledgerName    = "bench.ledger"
+	statementName = "bench.statement"
+	ledgerFile    = "ledger.parquet"
 	statementFile = "statement.parquet"
 	batchRows     = 8192
 )
 
 var (
 	decimal = &arrow.Decimal128Type{Precision: 18, Scale: 2}
-	ledger  = arrow.NewSchema([]arrow.Field{
+	entries = arrow.NewSchema([]arrow.Field{
 		{Name: "entry_id", Type: arrow.PrimitiveTypes.Int64}, {Name: "reference", Type: arrow.BinaryTypes.String}, {Name: "amount", Type: decimal},
 		{Name: "currency", Type: arrow.BinaryTypes.String}, {Name: "value_date", Type: arrow.FixedWidthTypes.Date32},
-	}, nil)
-	statement = arrow.NewSchema([]arrow.Field{
-		{Name: "reference", Type: arrow.BinaryTypes.String}, {Name: "amount", Type: decimal},
-		{Name: "currency", Type: arrow.BinaryTypes.String}, {Name: "settled_on", Type: arrow.FixedWidthTypes.Date32},
 	}, nil)
 )
 
@@ -44,7 +44,7 @@ func openLake(ctx context.Context, dir string) (*catalog.Lake, error) {
 
 // movement is the i-th of the books, as either side has it.
 type movement struct {
-	there     bool
+	times     int // how often it is there
 	reference string
 	amount    int64 // cents
 	currency  string
@@ -59,99 +59,112 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// both is the i-th movement on the ledger and on the statement. One in every of them differs: it
-// is missing on the one side, or on the other, or its amount is wrong.
-func both(i, every int) (left, right movement) {
+// both is the i-th movement on the ledger and on the statement. One in every of them differs: it is missing on the one side, or on the other, its amount is
+// wrong, or, where there are duplicates, the statement has it twice.
+func both(i, every int, duplicates bool) (left, right movement) {
 	h := mix(uint64(i))
-	left = movement{true, fmt.Sprintf("%016X", mix(h)), int64(h%10_000_000) - 5_000_000, [...]string{"EUR", "CZK", "USD"}[h>>40%3], int32(20_000 + h>>50%30)}
+	left = movement{1, fmt.Sprintf("%016X", mix(h)), int64(h%10_000_000) - 5_000_000, [...]string{"EUR", "CZK", "USD"}[h>>40%3], int32(20_000 + h>>50%30)}
 	right = left
 	right.day += int32(h >> 33 & 1)
 	if every == 0 || i%every != every/2 {
 		return left, right
 	}
-	switch i / every % 3 {
+	kinds := 3
+	if duplicates {
+		kinds = 4
+	}
+	switch i / every % kinds {
 	case 0:
-		left.there = false
+		left.times = 0
 	case 1:
-		right.there = false
-	default:
+		right.times = 0
+	case 2:
 		right.amount += 1_00
+	default:
+		right.times = 2
 	}
 	return left, right
 }
 
-// sides writes both sides: the table in order, the statement in another.
-func sides(ctx context.Context, dir string, rows, every int) error {
-	for _, old := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm", "warehouse", statementFile} {
-		if err := os.RemoveAll(filepath.Join(dir, old)); err != nil {
+// sides writes both sides, as files and as tables of a lake: the ledger in order, the statement in another.
+func sides(ctx context.Context, f flags, every int) error {
+	for _, old := range []string{"catalog.db", "catalog.db-wal", "catalog.db-shm", "warehouse", ledgerFile, statementFile} {
+		if err := os.RemoveAll(filepath.Join(f.dir, old)); err != nil {
 			return err
 		}
 	}
-	return errors.Join(writeLedger(ctx, dir, rows, every), writeStatement(dir, rows, every))
+	const stride = 15_485_863 // a prime: every movement comes once, in another order
+	if f.rows%stride == 0 {
+		return fmt.Errorf("%d rows: choose another number", f.rows)
+	}
+	ledger := func(i int) movement { l, _ := both(i, every, f.duplicates); return l }
+	statement := func(i int) movement {
+		_, r := both(int(uint64(i)*stride%uint64(f.rows)), every, f.duplicates)
+		return r
+	}
+	return errors.Join(writeFile(filepath.Join(f.dir, ledgerFile), f.rows, ledger), writeFile(filepath.Join(f.dir, statementFile), f.rows, statement),
+		writeTables(ctx, f, map[string]func(int) movement{ledgerName: ledger, statementName: statement}))
 }
 
-func writeLedger(ctx context.Context, dir string, rows, every int) error {
-	l, err := openLake(ctx, dir)
+// writeTables commits both tables at once.
+func writeTables(ctx context.Context, f flags, of map[string]func(int) movement) error {
+	l, err := openLake(ctx, f.dir)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	if err := l.EnsureTable(ctx, catalog.TableSpec{Name: tableName, Schema: ledger, Key: []string{"entry_id"}}); err != nil {
-		return err
+	commit := catalog.Commit{Epoch: "gen"}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		if err := l.EnsureTable(ctx, catalog.TableSpec{Name: name, Schema: entries, Key: []string{"entry_id"}}); err != nil {
+			return err
+		}
+		t, err := l.Table(ctx, name)
+		if err != nil {
+			return err
+		}
+		spec, err := t.Spec()
+		if err != nil {
+			return err
+		}
+		w, err := l.NewFileWriter(catalog.Target{Location: t.Location(), Spec: spec}, catalog.WriterOptions{EpochID: "gen", Nonce: "1", TargetBytes: 32 << 20})
+		if err != nil {
+			return err
+		}
+		if err = batches(spec.Schema, f.rows, of[name], func(b arrow.RecordBatch) error { return w.Write(ctx, b) }); err != nil {
+			return err
+		}
+		files, err := w.Close(ctx)
+		if err != nil {
+			return err
+		}
+		commit.Tables = append(commit.Tables, catalog.TableChange{Table: name, Add: files})
 	}
-	t, err := l.Table(ctx, tableName)
-	if err != nil {
-		return err
-	}
-	spec, err := t.Spec()
-	if err != nil {
-		return err
-	}
-	w, err := l.NewFileWriter(catalog.Target{Location: t.Location(), Spec: spec}, catalog.WriterOptions{EpochID: "gen", Nonce: "1", TargetBytes: 8 << 20})
-	if err != nil {
-		return err
-	}
-	err = batches(spec.Schema, rows, func(i int) (int, movement) { m, _ := both(i, every); return i, m }, func(b arrow.RecordBatch) error { return w.Write(ctx, b) })
-	if err != nil {
-		return err
-	}
-	files, err := w.Close(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = l.Commit(ctx, catalog.Commit{Epoch: "gen", Tables: []catalog.TableChange{{Table: tableName, Add: files}}})
+	_, err = l.Commit(ctx, commit)
 	return err
 }
 
-func writeStatement(dir string, rows, every int) (err error) {
-	f, err := os.Create(filepath.Join(dir, statementFile))
+func writeFile(path string, rows int, at func(int) movement) (err error) {
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w, err := parquetfile.NewWriter(f, statement, parquetfile.WriterOptions{})
+	w, err := parquetfile.NewWriter(f, entries, parquetfile.WriterOptions{})
 	if err != nil {
 		return err
 	}
-	const stride = 15_485_863 // a prime: every movement comes once, in another order
-	order := func(i int) int { return int(uint64(i) * stride % uint64(rows)) }
-	if rows%stride == 0 {
-		return fmt.Errorf("%d rows: choose another number", rows)
-	}
-	err = batches(statement, rows, func(i int) (int, movement) { i = order(i); _, m := both(i, every); return i, m }, w.Write)
-	if err != nil {
+	if err := batches(entries, rows, at, w.Write); err != nil {
 		return err
 	}
 	_, err = w.Close()
 	return err
 }
 
-// batches gives the movements that are there as batches of either schema.
-func batches(schema *arrow.Schema, rows int, at func(i int) (int, movement), add func(arrow.RecordBatch) error) error {
+// batches gives the movements that are there as batches.
+func batches(schema *arrow.Schema, rows int, at func(int) movement, add func(arrow.RecordBatch) error) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()
-	first := schema.FieldIndices("reference")[0]
-	n := 0
+	n, id := 0, int64(0)
 	flush := func() error {
 		rec := b.NewRecordBatch()
 		defer rec.Release()
@@ -159,20 +172,18 @@ func batches(schema *arrow.Schema, rows int, at func(i int) (int, movement), add
 		return add(rec)
 	}
 	for i := range rows {
-		id, m := at(i)
-		if !m.there {
-			continue
-		}
-		if first == 1 {
-			b.Field(0).(*array.Int64Builder).Append(int64(id))
-		}
-		b.Field(first).(*array.StringBuilder).Append(m.reference)
-		b.Field(first + 1).(*array.Decimal128Builder).Append(decimal128.FromI64(m.amount))
-		b.Field(first + 2).(*array.StringBuilder).Append(m.currency)
-		b.Field(first + 3).(*array.Date32Builder).Append(arrow.Date32(m.day))
-		if n++; n == batchRows {
-			if err := flush(); err != nil {
-				return err
+		m := at(i)
+		for range m.times {
+			id++
+			b.Field(0).(*array.Int64Builder).Append(id)
+			b.Field(1).(*array.StringBuilder).Append(m.reference)
+			b.Field(2).(*array.Decimal128Builder).Append(decimal128.FromI64(m.amount))
+			b.Field(3).(*array.StringBuilder).Append(m.currency)
+			b.Field(4).(*array.Date32Builder).Append(arrow.Date32(m.day))
+			if n++; n == batchRows {
+				if err := flush(); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -21,25 +22,31 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/jobs/reconcile"
-	"github.com/millrace/millrace/runners/embedded"
-	"github.com/millrace/millrace/sdk/dataset"
-	"github.com/millrace/millrace/sdk/money"
-	"github.com/millrace/millrace/sdk/reconciliation"
-	"github.com/millrace/millrace/sdk/reconciliation/columnar"
+	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/storage"
 )
 
-//go:embed join.py
+//go:embed peers.py
 var script []byte
 
-const (
-	duckdbVersion = "duckdb==1.5.5"
-	threads       = 2
+const threads = 2
+
+// peers are what is compared with, from PyPI.
+var (
+	peers    = []string{"duckdb", "polars", "datacompy"}
+	packages = []string{"duckdb==1.5.5", "polars==1.33.1", "datacompy==1.1.0"}
 )
+
+// rules are those of the run: by key, with a tolerance and a window of days; the second form has a pass of equal rows before it.
+const rules = `name: bench
+sides:
+  - {name: ledger, %[1]s, columns: {reference: {}, amount: {}, currency: {}, date: {from: value_date}}}
+  - {name: statement, %[2]s, columns: {reference: {}, amount: {}, currency: {}, date: {from: value_date}}}
+passes:
+%[3]s  - {name: near, keys: [reference], tolerance: 0.01, dates: {date: {after: 2}}}
+`
 
 // result is what an engine says.
 type result struct {
@@ -50,10 +57,10 @@ type result struct {
 }
 
 type flags struct {
-	dir, child, profile string
-	rows, rounds        int
-	breaks              float64
-	matches             bool
+	dir, child, profile, from, peers string
+	rows, rounds                     int
+	breaks                           float64
+	matches, duplicates, exact       bool
 }
 
 func main() {
@@ -61,14 +68,18 @@ func main() {
 	rows := flag.String("rows", "1e6", "rows of each side")
 	flag.StringVar(&f.dir, "dir", "", "folder for the data and the Python environment (required)")
 	flag.Float64Var(&f.breaks, "breaks", 0.3, "breaks in a hundred rows")
+	flag.StringVar(&f.from, "from", "files", "where both sides are: files, or lake")
+	flag.StringVar(&f.peers, "peers", strings.Join(peers, ","), "engines beside ours")
 	flag.BoolVar(&f.matches, "matches", false, "write the matches too")
+	flag.BoolVar(&f.duplicates, "duplicates", false, "a quarter of the breaks are rows that the statement has twice")
+	flag.BoolVar(&f.exact, "exact", false, "a pass of equal rows before the one with tolerances")
 	flag.IntVar(&f.rounds, "rounds", 3, "runs of each engine")
 	flag.StringVar(&f.profile, "profile", "", "write a CPU profile of this project's run")
 	flag.StringVar(&f.child, "child", "", "internal: run in this process")
 	flag.Parse()
 	n, err := strconv.ParseFloat(*rows, 64)
-	if f.rows = int(n); f.dir == "" || err != nil || f.rows < 1 || f.rounds < 1 || f.breaks < 0 || f.breaks > 30 {
-		fmt.Fprintln(os.Stderr, "reconcile: -dir is required; -rows and -rounds must be positive, -breaks within 0 and 30")
+	if f.rows = int(n); f.dir == "" || err != nil || f.rows < 1 || f.rounds < 1 || f.breaks < 0 || f.breaks > 30 || (f.from != "files" && f.from != "lake") {
+		fmt.Fprintln(os.Stderr, "reconcile: -dir is required; -rows and -rounds must be positive, -breaks within 0 and 30, -from files or lake")
 		os.Exit(2)
 	}
 	if f.dir, err = filepath.Abs(f.dir); err == nil {
@@ -87,11 +98,7 @@ func run(ctx context.Context, f flags) error {
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return err
 	}
-	every := 0
-	if f.breaks > 0 {
-		every = int(100 / f.breaks)
-	}
-	if err := sides(ctx, f.dir, f.rows, every); err != nil {
+	if err := makeOnce(ctx, f); err != nil {
 		return fmt.Errorf("make both sides: %w", err)
 	}
 	python, err := environment(ctx, f.dir)
@@ -102,25 +109,54 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"-dir", f.dir, "-rounds", fmt.Sprint(f.rounds), "-child", "millrace", "-profile", f.profile, fmt.Sprintf("-matches=%v", f.matches)}
+	args := []string{"-dir", f.dir, "-rounds", fmt.Sprint(f.rounds), "-child", "millrace", "-from", f.from, "-profile", f.profile, fmt.Sprintf("-matches=%v", f.matches),
+		fmt.Sprintf("-exact=%v", f.exact)}
 	ours, err := child(exec.CommandContext(ctx, self, args...))
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, python, "-", f.dir, fmt.Sprint(f.rounds), fmt.Sprint(f.matches))
-	cmd.Stdin = bytes.NewReader(script)
-	theirs, err := child(cmd)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("2 × %d rows, %g%% breaks, %d threads, matches written: %v\n", f.rows, f.breaks, threads, f.matches)
-	for name, r := range map[string]result{"millrace": ours, "duckdb": theirs} {
-		fmt.Printf("  %-9s %6.2f s  %6.2f s CPU  %5d MB peak  %v\n", name, slices.Min(r.Seconds), r.CPU/float64(f.rounds), r.PeakKB>>10, r.Classes)
-	}
-	if !maps.Equal(ours.Classes, theirs.Classes) {
-		return fmt.Errorf("the engines disagree: %v and %v", ours.Classes, theirs.Classes)
+	fmt.Printf("2 × %d rows from %s, %g%% breaks, %d threads, matches written: %v\n", f.rows, f.from, f.breaks, threads, f.matches)
+	ours.print("millrace", f.rounds, ours)
+	for name := range strings.SplitSeq(f.peers, ",") {
+		if name == "" {
+			continue
+		}
+		cmd := exec.CommandContext(ctx, python, "-", name, f.dir, f.from, fmt.Sprint(f.rounds), fmt.Sprint(f.matches))
+		cmd.Stdin = bytes.NewReader(script)
+		theirs, err := child(cmd)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		theirs.print(name, f.rounds, ours)
+		if !maps.Equal(ours.Classes, theirs.Classes) {
+			return fmt.Errorf("the engines disagree: millrace says %v, %s %v", ours.Classes, name, theirs.Classes)
+		}
 	}
 	return nil
+}
+
+// print prints a result beside ours.
+func (r *result) print(name string, rounds int, ours result) {
+	best, cpu := slices.Min(r.Seconds), r.CPU/float64(rounds)
+	fmt.Printf("  %-9s %7.2f s (%.2fx)  %7.2f s CPU (%.2fx)  %5d MB peak  %v\n", name, best, best/slices.Min(ours.Seconds), cpu,
+		cpu/(ours.CPU/float64(rounds)), r.PeakKB>>10, r.Classes)
+}
+
+// makeOnce makes the data, if they are not there from a run before with the same flags.
+func makeOnce(ctx context.Context, f flags) error {
+	every := 0
+	if f.breaks > 0 {
+		every = int(100 / f.breaks)
+	}
+	note := filepath.Join(f.dir, "made")
+	what := fmt.Sprintf("%d rows, one in %d differs, duplicates %v", f.rows, every, f.duplicates)
+	if have, err := os.ReadFile(note); err == nil && string(have) == what {
+		return nil
+	}
+	if err := sides(ctx, f, every); err != nil {
+		return err
+	}
+	return os.WriteFile(note, []byte(what), 0o644)
 }
 
 func child(cmd *exec.Cmd) (r result, err error) {
@@ -151,33 +187,32 @@ func runHere(ctx context.Context, f flags) error {
 		return err
 	}
 	defer lake.Close()
-	cent, err := money.New(1, 2)
+	debug.SetGCPercent(50) // as the command does
+	places := [2]string{"file: " + ledgerFile, "file: " + statementFile}
+	if f.from == "lake" {
+		places = [2]string{"table: " + ledgerName, "table: " + statementName}
+	}
+	exact := ""
+	if f.exact {
+		exact = "  - {name: exact, keys: [reference], dates: {date: {}}}\n"
+	}
+	text := fmt.Appendf(nil, rules, places[0], places[1], exact)
+	parsed, err := rulefile.Parse(filepath.Join(f.dir, "rules.yaml"), text, os.LookupEnv)
 	if err != nil {
 		return err
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	o := reconcile.Options{Lake: lake, Stores: storage.Resolver{"file": localio.Opener(localio.Options{})}, Dry: true, Logger: quiet,
-		Run: func(ctx context.Context, build func(beam.Scope) error) error {
-			_, err := embedded.Run(ctx, build, embedded.Options{Name: "bench", Log: quiet, Dataset: dataset.RunOptions{Memory: 16 << 20}})
-			return err
-		},
-		Statement: &reconcile.Statement{Table: tableName, File: filepath.Join(f.dir, statementFile), Rule: reconciliation.Rule{Tolerance: cent, Days: 2},
-			Left:  columnar.Columns{Key: []string{"reference"}, Amount: "amount", Currency: "currency", Date: "value_date"},
-			Right: columnar.Columns{Key: []string{"reference"}, Amount: "amount", Currency: "currency", Date: "settled_on"}},
-	}
-	if f.matches {
-		o.Out = filepath.Join(f.dir, "millrace")
-	}
+	o := reconcile.RulesOptions{Rules: parsed, Text: text, Stores: storage.Resolver{"file": localio.Opener(localio.Options{})}, Lake: lake, Out: filepath.Join(f.dir, "millrace"),
+		NoMatches: !f.matches, Logger: slog.New(slog.DiscardHandler)}
 	r := result{Classes: map[string]int64{}}
 	for range f.rounds {
 		start := time.Now()
-		rep, err := reconcile.Run(ctx, o)
+		rep, err := reconcile.RunRules(ctx, o)
 		if err != nil {
 			return err
 		}
 		r.Seconds = append(r.Seconds, time.Since(start).Seconds())
-		r.Classes["matched"] = rep.Checked.Matched
-		for c, n := range rep.Checked.Breaks {
+		r.Classes["matched"] = rep.Matched
+		for c, n := range rep.Breaks {
 			r.Classes[string(c)] = n
 		}
 	}
@@ -203,15 +238,15 @@ func peakMemory() (int64, error) {
 	return strconv.ParseInt(number, 10, 64)
 }
 
-// environment makes the virtual environment of DuckDB once.
+// environment makes the virtual environment of the peers once.
 func environment(ctx context.Context, dir string) (python string, err error) {
 	venv := filepath.Join(dir, "venv")
 	python = filepath.Join(venv, "bin", "python")
-	done := filepath.Join(venv, strings.ReplaceAll(duckdbVersion, "==", "-"))
+	done := filepath.Join(venv, strings.ReplaceAll(strings.Join(packages, "-"), "==", "-"))
 	if _, err := os.Stat(done); err == nil {
 		return python, nil
 	}
-	for _, args := range [][]string{{"python3", "-m", "venv", "--clear", venv}, {python, "-m", "pip", "install", "--quiet", duckdbVersion}} {
+	for _, args := range [][]string{{"python3", "-m", "venv", "--clear", venv}, append([]string{python, "-m", "pip", "install", "--quiet"}, packages...)} {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {

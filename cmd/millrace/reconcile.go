@@ -33,6 +33,7 @@ type reconcileFlags struct {
 	rules, metrics       string
 	sides                []string
 	follow, caughtUp     bool
+	noMatches            bool
 	state, metricsAddr   string
 }
 
@@ -80,8 +81,10 @@ passed), resolved, revised. What it ends with is what the night would say.
 			if len(x.sides) > 0 {
 				return fault.Usagef("--side names a side of a rule file: give --rules")
 			}
-			if x.metrics != "" {
-				return fault.Usagef("--metrics-file is for a run by a rule file: give --rules")
+			for _, f := range []string{"metrics-file", "no-matches"} {
+				if c.Flags().Changed(f) {
+					return fault.Usagef("--%s is for a run by a rule file: give --rules", f)
+				}
 			}
 			o, done, err := x.options(c.Context(), c.ErrOrStderr())
 			if err != nil {
@@ -114,6 +117,7 @@ passed), resolved, revised. What it ends with is what the night would say.
 	f.BoolVar(&x.dry, "dry-run", false, "record nothing in the lake")
 	f.StringVar(&x.rules, "rules", "", "a rule file: compare its sides, instead of the project file's checks")
 	f.StringArrayVar(&x.sides, "side", nil, "where a side of the rule file is, as NAME=PATH (repeatable)")
+	f.BoolVar(&x.noMatches, "no-matches", false, "with --rules: write no matches.parquet, which takes most of the time where most rows match")
 	f.BoolVar(&x.follow, "follow", false, "with --rules: go on while the sides grow, and tell matches and overdue breaks as lines of JSON; SIGTERM ends it")
 	f.StringVar(&x.state, "state", "", "with --follow: a folder for what is known of the sides, from which a run that was killed goes on")
 	f.BoolVar(&x.caughtUp, "until-caught-up", false, "with --follow: end once the sides have nothing new")

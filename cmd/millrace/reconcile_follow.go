@@ -16,7 +16,7 @@ import (
 
 // followSides reconciles the sides of a rule file while they grow.
 func (x *reconcileFlags) followSides(c *cobra.Command) (err error) {
-	for _, f := range []string{"statement", "only", "rows", "quarantine", "metrics-file", "dry-run", "cut"} {
+	for _, f := range []string{"statement", "only", "rows", "quarantine", "metrics-file", "no-matches", "dry-run", "cut"} {
 		if c.Flags().Changed(f) {
 			return fault.Usagef("--%s has no effect with --follow", f)
 		}

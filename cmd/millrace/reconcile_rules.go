@@ -77,7 +77,7 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 		}
 		o.Sides[name] = path
 	}
-	o.Dry = x.dry
+	o.Dry, o.NoMatches = x.dry, x.noMatches
 	o.Out, o.At.Cut, o.MetricsFile, o.Lineage = x.out, x.cut, x.metrics, lineageio.FromEnv(os.LookupEnv)
 	if x.asOf != "" {
 		day, err := time.Parse(time.DateOnly, x.asOf)

@@ -35,7 +35,9 @@ type RulesOptions struct {
 	AsOf int32
 	// Out is a local folder for breaks.csv, matches.parquet, summary.json and report.html; "" writes none. It is made if it is not there.
 	Out    string
-	Logger *slog.Logger // nil: slog.Default()
+	// NoMatches leaves matches.parquet out: most of a run's output where most rows match.
+	NoMatches bool
+	Logger    *slog.Logger // nil: slog.Default()
 	// SignOffs are the signatures that were recorded under this run before: the page shows them, where it else has lines to sign by hand.
 	SignOffs []SignOff
 	// MetricsFile gets the run's metrics as Prometheus' text; "" writes none.
@@ -156,8 +158,10 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 		if out, made, err = openOut(o.Out); err != nil {
 			return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 		}
-		matches = &matchFile{ctx: ctx, out: out}
-		defer matches.abort()
+		if !o.NoMatches {
+			matches = &matchFile{ctx: ctx, out: out}
+			defer matches.abort()
+		}
 	}
 	rep, legs, rejects, err := settleRules(ctx, o, matches.pairs)
 	if err == nil {

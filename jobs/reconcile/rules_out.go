@@ -137,6 +137,11 @@ func writeRules(ctx context.Context, out storage.Store, o *RulesOptions, rep *Ru
 	if err := matches.finish(legs); err != nil {
 		return err
 	}
+	if matches == nil { // those of a run before would not be this run's
+		if err := out.Delete(ctx, matchesName); err != nil {
+			return err
+		}
+	}
 	if err := rep.nway.write(ctx, out); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type Sieve struct {
 
 // SieveOptions alter a sieve.
 type SieveOptions struct {
-	Memory  int64  // bytes of rows that are held before they go to disk. 0: 64 MiB
+	Memory  int64  // bytes of rows that are held before they go to disk. 0: 32 MiB
 	Dir     string // for files of the sieve's own, which Close removes. "": the system's temporary folder
 	Workers int    // parts that are settled at once. 0: 2
 }
@@ -62,7 +62,7 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 		return nil, fault.Usagef("rules %s: they need all rows at once", rules.Name)
 	}
 	if o.Memory == 0 {
-		o.Memory = 64 << 20
+		o.Memory = 32 << 20
 	}
 	if o.Workers == 0 {
 		o.Workers = 2
@@ -173,7 +173,10 @@ func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) 
 	for i := range results {
 		results[i] = make(chan piece, 2)
 	}
-	pool := newPiecePool(PairRows{Scale: least.amount, Precision: s.Precision(), Names: s.sides[0].currencies.names})
+	var pool *piecePool
+	if each != nil {
+		pool = newPiecePool(PairRows{Scale: least.amount, Precision: s.Precision(), Names: s.sides[0].currencies.names})
+	}
 	idle := make(chan *sievePart, s.opts.Workers)
 	for range s.opts.Workers {
 		idle <- s.newPart(newPairTest(s.schema, &s.rules, least))
@@ -231,7 +234,7 @@ func (o *Sifted) take(s *Sieve, got piece, each func(*PairRows) error) error {
 			}
 		}
 		return p.eachRest(func(side int, m *Movement) error { return s.sides[side].keep(m) })
-	case each == nil || got.rows.Len() == 0:
+	case got.rows.Len() == 0:
 		return nil
 	}
 	return each(got.rows)

@@ -100,7 +100,8 @@ func (s *Sieve) newPart(test *pairTest) *sievePart {
 	return p
 }
 
-// settle settles part n: keys that have one row on each side, which match by the first pass for certain. Pairs go to out in the order of their keys' hashes.
+// settle settles part n: keys that have one row on each side, which match by the first pass for certain. Pairs go to out in the order of their keys' hashes, or,
+// without a pool, nowhere.
 func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
 	p.pairs, p.explained = 0, p.explained[:0]
 	for side, d := range p.sieve.sides {
@@ -127,12 +128,14 @@ func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
 			continue
 		}
 		e.count = [2]int32{}
-		if p.pairs++; rows.Len() >= pieceRows {
+		if p.pairs++; rows != nil && rows.Len() >= pieceRows {
 			out <- piece{rows: rows}
 			rows = pool.take()
 		}
 	}
-	out <- piece{rows: rows}
+	if rows != nil {
+		out <- piece{rows: rows}
+	}
 	return nil
 }
 
@@ -229,19 +232,19 @@ func (p *sievePart) less(a, b int32) bool {
 }
 
 // movement decodes a row. It is valid until the next one of its side.
-func (p *sievePart) movement(side int, row int32) (*Movement, error) {
+func (p *sievePart) movement(side int, row int32, whole bool) (*Movement, error) {
 	r := &p.rows[side][row]
 	m := &p.moves[side]
-	return m, p.sieve.sides[side].decode(m, p.data[side][r.key:r.keyEnd], p.data[side][r.body:r.end])
+	return m, p.sieve.sides[side].decode(m, p.data[side][r.key:r.keyEnd], p.data[side][r.body:r.end], whole)
 }
 
-// pair appends a key's two rows if they match for certain.
+// pair counts a key's two rows if they match for certain, and appends them to out, if it is not nil.
 func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
-	l, err := p.movement(0, e.first[0])
+	l, err := p.movement(0, e.first[0], p.test.whole)
 	if err != nil {
 		return false, err
 	}
-	r, err := p.movement(1, e.first[1])
+	r, err := p.movement(1, e.first[1], p.test.whole)
 	if err != nil {
 		return false, err
 	}
@@ -255,13 +258,17 @@ func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
 	}
 	x := &p.explained[currency]
 	x.rows++
+	x.sums[0].Add(amounts[0])
+	x.sums[1].Add(amounts[1])
+	if out == nil {
+		return true, nil
+	}
 	from := len(out.Keys.Data)
 	out.Keys.Data = p.test.appendKey(out.Keys.Data, l)
 	out.Keys.end()
 	out.Keys.Data = append(out.Keys.Data, out.Keys.Data[from:]...)
 	out.Keys.end()
 	for side, m := range [2]*Movement{l, r} {
-		x.sums[side].Add(amounts[side])
 		out.Refs.Data = append(out.Refs.Data, m.Ref...)
 		if m.RefNumber > 0 {
 			out.Refs.Data = strconv.AppendInt(out.Refs.Data, m.RefNumber, 10)
@@ -281,7 +288,7 @@ func (p *sievePart) eachRest(f func(side int, m *Movement) error) error {
 			if p.keys[k].count[side] == 0 {
 				continue
 			}
-			m, err := p.movement(side, int32(i))
+			m, err := p.movement(side, int32(i), true)
 			if err != nil {
 				return err
 			}
@@ -303,6 +310,7 @@ type pairTest struct {
 	tolerance limit
 	windows   []window
 	numbers   []numberLimit
+	whole     bool // it needs more than amount, currency, date and key
 	buf       [2][]byte
 }
 
@@ -325,6 +333,13 @@ func newPairTest(schema Schema, rules *Rules, least scales) *pairTest {
 	for _, n := range p.Numbers {
 		c := at(n.Column)
 		t.numbers = append(t.numbers, numberLimit{c.at, newLimit(n.Tolerance, least.numbers[c.at])})
+	}
+	t.whole = len(t.equal)+len(t.numbers) > 0
+	for _, c := range t.keys { // texts of the key are decoded
+		t.whole = t.whole || c.kind == numberColumn || c.kind == dayColumn
+	}
+	for i := range t.windows {
+		t.whole = t.whole || t.windows[i].column.kind == dayColumn
 	}
 	return t
 }
@@ -413,6 +428,9 @@ func newPiecePool(empty PairRows) *piecePool {
 }
 
 func (p *piecePool) take() *PairRows {
+	if p == nil {
+		return nil
+	}
 	select {
 	case rows := <-p.free:
 		rows.reset()

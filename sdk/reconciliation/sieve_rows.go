@@ -225,8 +225,9 @@ func appendDecimal(b []byte, d money.Decimal) []byte {
 	return binary.LittleEndian.AppendUint64(b, uint64(c.Hi))
 }
 
-// decode makes a movement of an encoded row, whose key and body share the row's memory, as m then does. m has room for the columns.
-func (d *sieveSide) decode(m *Movement, key, body []byte) error {
+// decode makes a movement of an encoded row, whose key and body share the row's memory, as m then does. m has room for the columns; where it need not be
+// whole, it gets those of the schema only that are in the key.
+func (d *sieveSide) decode(m *Movement, key, body []byte, whole bool) error {
 	in := rowReader{data: key}
 	for _, c := range d.sieve.keys {
 		if value := in.text(); c.kind == textColumn {
@@ -244,16 +245,18 @@ func (d *sieveSide) decode(m *Movement, key, body []byte) error {
 		b := in.take(ref >> 1)
 		m.Ref, m.RefNumber = unsafe.String(unsafe.SliceData(b), len(b)), 0
 	}
-	for i := range m.Texts {
-		if !d.sieve.inKey[i] {
-			m.Texts[i] = in.text()
+	if whole {
+		for i := range m.Texts {
+			if !d.sieve.inKey[i] {
+				m.Texts[i] = in.text()
+			}
 		}
-	}
-	for i := range m.Numbers {
-		m.Numbers[i] = in.decimal()
-	}
-	for i := range m.Days {
-		m.Days[i] = int32(in.varint())
+		for i := range m.Numbers {
+			m.Numbers[i] = in.decimal()
+		}
+		for i := range m.Days {
+			m.Days[i] = int32(in.varint())
+		}
 	}
 	if in.err != nil {
 		return fmt.Errorf("rows on disk of %s: %w", d.rest.name, in.err)
