@@ -2,6 +2,7 @@ package proof
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/sdk/money"
 )
@@ -17,7 +18,7 @@ type CutOff struct {
 // Take takes a row by its key. Its amount is what its item is off by.
 func (c *CutOff) Take(key []string, currency string, value, booking int32, amount money.Decimal) {
 	c.rows++
-	it := Item{Group: slices.Clone(key), Currency: currency, Day: booking, Found: amount, Difference: amount}
+	it := Item{Currency: currency, Day: booking, Found: amount, Difference: amount}
 	switch {
 	case value <= c.Day && booking > c.Day:
 		it.What = "booked late"
@@ -26,6 +27,7 @@ func (c *CutOff) Take(key []string, currency string, value, booking int32, amoun
 	default:
 		return
 	}
+	it.Group, it.Currency = cloned(key), strings.Clone(currency)
 	c.items = append(c.items, it)
 }
 

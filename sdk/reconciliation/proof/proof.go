@@ -1,4 +1,4 @@
-// Package proof has the proofs of a night's books: trial balance, agreement of two sides’ totals, roll-forward, sequence and cut-off.
+// Package proof has the proofs of a night's books: trial balance, agreement of two sides’ totals, roll-forward, sequence, cut-off, control totals, files received.
 //
 // Nouns: an accumulator takes rows in any order; its result has a verdict and the offending items; a materiality says how far
 // items may be off before the verdict is a warning or a failure.
@@ -11,6 +11,7 @@ package proof
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ type Item struct {
 	Group      []string // for example account and currency
 	Currency   string   // of the amounts; "" where there is none
 	Day        int32    // days since 1970-01-01; 0 where the proof has no days; of cut-offs the booking date
-	What       string   // "total", "movement", "opening", "unstated", "gap", "duplicate", "booked late" or "booked early"
+	What       string   // such as "total", "opening" or "gap": each proof says which it has
 	Expected   money.Decimal
 	Found      money.Decimal
 	Difference money.Decimal // found − expected
@@ -54,9 +55,12 @@ type Materiality struct {
 	Amount map[string]money.Decimal
 	// Count is the largest number of items.
 	Count int
+	// Accounts have limits of their own: items whose first group is an account's name are judged by its limits alone, and not among the others.
+	Accounts map[string]Materiality
 }
 
 // Judge gives items their order and the verdict: pass without items, warn where their number and each currency's gross difference are within m, else fail.
+// Accounts that m names are judged apart, and the worst verdict is the proof's.
 func Judge(checked int64, items []Item, m Materiality) (Result, error) {
 	slices.SortFunc(items, func(a, b Item) int {
 		return cmp.Or(slices.Compare(a.Group, b.Group), cmp.Compare(a.Currency, b.Currency), cmp.Compare(a.Day, b.Day), a.Expected.Cmp(b.Expected),
@@ -74,22 +78,55 @@ func Judge(checked int64, items []Item, m Materiality) (Result, error) {
 		return r, nil
 	}
 	r.Verdict = Warn
-	if len(items) > m.Count {
-		r.Verdict = Fail
+	by := map[string][]Item{}
+	for _, it := range items {
+		account := ""
+		if len(it.Group) > 0 {
+			if _, named := m.Accounts[it.Group[0]]; named {
+				account = it.Group[0]
+			}
+		}
+		by[account] = append(by[account], it)
 	}
-	for currency, gross := range r.Gross {
-		if gross.Cmp(m.Amount[currency]) > 0 {
+	for account, of := range by {
+		limits := m
+		if account != "" {
+			limits = m.Accounts[account]
+		}
+		within, err := limits.allows(of)
+		if err != nil {
+			return Result{}, err
+		}
+		if !within {
 			r.Verdict = Fail
 		}
 	}
 	return r, nil
 }
 
-// id is a key of texts that no other list of texts has.
-func id(texts ...string) string {
-	var b strings.Builder
-	for _, t := range texts {
-		fmt.Fprintf(&b, "%d:%s", len(t), t)
+// allows reports whether items are within the limits.
+func (m Materiality) allows(items []Item) (bool, error) {
+	if len(items) > m.Count {
+		return false, nil
 	}
-	return b.String()
+	gross := map[string]money.Decimal{}
+	for _, it := range items {
+		sum, err := gross[it.Currency].Add(it.Difference.Abs())
+		if err != nil {
+			return false, fmt.Errorf("prove: gross difference in %q: %w", it.Currency, err)
+		}
+		if gross[it.Currency] = sum; sum.Cmp(m.Amount[it.Currency]) > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// appendID appends a key of texts that no other list of texts has.
+func appendID(dst []byte, texts ...string) []byte {
+	for _, t := range texts {
+		dst = binary.AppendUvarint(dst, uint64(len(t)))
+		dst = append(dst, t...)
+	}
+	return dst
 }

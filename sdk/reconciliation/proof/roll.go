@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/sdk/money"
 )
@@ -12,6 +13,7 @@ import (
 // day may open with any balance. Movements on a day of which no balance is stated are off with their net, and are not carried into the day after. The zero value is ready.
 type RollForward struct {
 	accounts map[string]*rolled
+	key      []byte
 }
 
 type rolled struct {
@@ -95,14 +97,14 @@ func (a *rolled) prove() (items []Item, err error) {
 }
 
 func (r *RollForward) day(account, currency string, day int32) *rolledDay {
-	key := id(account, currency)
-	a := r.accounts[key]
+	r.key = appendID(r.key[:0], account, currency)
+	a := r.accounts[string(r.key)]
 	if a == nil {
 		if r.accounts == nil {
 			r.accounts = map[string]*rolled{}
 		}
-		a = &rolled{account: account, currency: currency, days: map[int32]*rolledDay{}}
-		r.accounts[key] = a
+		a = &rolled{account: strings.Clone(account), currency: strings.Clone(currency), days: map[int32]*rolledDay{}}
+		r.accounts[string(r.key)] = a
 	}
 	d := a.days[day]
 	if d == nil {

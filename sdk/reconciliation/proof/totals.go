@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/sdk/money"
 )
@@ -11,6 +12,7 @@ import (
 // one side has is 0 on the other. With nothing expected it is a trial balance: each group nets to zero. The zero value is ready.
 type Agreement struct {
 	groups map[string]*Item
+	key    []byte
 }
 
 // Expect adds an amount to what a group should come to.
@@ -42,16 +44,25 @@ func (a *Agreement) Prove(m Materiality) (Result, error) {
 }
 
 func (a *Agreement) group(group []string, currency string) *Item {
-	key := id(append([]string{currency}, group...)...)
-	if g := a.groups[key]; g != nil {
+	a.key = appendID(appendID(a.key[:0], currency), group...)
+	if g := a.groups[string(a.key)]; g != nil {
 		return g
 	}
 	if a.groups == nil {
 		a.groups = map[string]*Item{}
 	}
-	g := &Item{Group: slices.Clone(group), Currency: currency, What: "total"}
-	a.groups[key] = g
+	g := &Item{Group: cloned(group), Currency: strings.Clone(currency), What: "total"}
+	a.groups[string(a.key)] = g
 	return g
+}
+
+// cloned are texts with memory of their own.
+func cloned(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = strings.Clone(t)
+	}
+	return out
 }
 
 func add(to *money.Decimal, amount money.Decimal, g *Item) error {
@@ -68,6 +79,7 @@ func add(to *money.Decimal, amount money.Decimal, g *Item) error {
 type Sequence struct {
 	groups map[string]*numbers
 	rows   int64
+	key    []byte
 }
 
 type numbers struct {
@@ -77,14 +89,14 @@ type numbers struct {
 
 // Take takes a row's number.
 func (s *Sequence) Take(group []string, number int64) {
-	key := id(group...)
-	g := s.groups[key]
+	s.key = appendID(s.key[:0], group...)
+	g := s.groups[string(s.key)]
 	if g == nil {
 		if s.groups == nil {
 			s.groups = map[string]*numbers{}
 		}
-		g = &numbers{group: slices.Clone(group), seen: map[int64]int64{}}
-		s.groups[key] = g
+		g = &numbers{group: cloned(group), seen: map[int64]int64{}}
+		s.groups[string(s.key)] = g
 	}
 	g.seen[number]++
 	s.rows++
