@@ -44,13 +44,10 @@ func (x *reconcileFlags) byRules(c *cobra.Command) error {
 	if err := errors.Join(err, printRules(c.OutOrStdout(), rep)); err != nil {
 		return err // the run has a verdict, but not everybody knows
 	}
-	switch {
-	case rep.Verdict != reconcile.Fail:
+	if rep.Verdict != reconcile.Fail {
 		return nil
-	case rep.Counted() > 0:
-		return fault.Findingsf("%d breaks", rep.Counted())
 	}
-	return fault.Findingsf("records of a side cannot be read; see rejects.ndjson")
+	return fault.Findingsf("%s", rep.WhyFailed())
 }
 
 func printRules(w io.Writer, rep reconcile.RulesReport) error {

@@ -240,6 +240,9 @@ func (rep *RulesReport) settledByHand(legs []settledLeg) {
 		return
 	}
 	rep.Verdict = Pass
+	for _, p := range rep.Proofs {
+		rep.Verdict = worse(rep.Verdict, p.Verdict)
+	}
 	for i := range legs {
 		v := Pass
 		for _, b := range legs[i].result.Breaks() {

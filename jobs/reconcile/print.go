@@ -159,6 +159,9 @@ func PrintRules(w io.Writer, rep RulesReport) error {
 			fmt.Fprintf(&b, "%s: %d records cannot be read; the first: %s\n", s.Name, s.Quarantined, s.FirstReject)
 		}
 	}
+	for _, p := range rep.Proofs {
+		fmt.Fprintf(&b, "proof %s: %s, %d checked, %s\n", p.Name, p.Verdict, p.Checked, counted(p.Findings, "finding"))
+	}
 	fmt.Fprintf(&b, "\n%s: %d breaks (run %s)\n", strings.ToUpper(string(rep.Verdict)), rep.Total, rep.Run)
 	_, err := w.Write(b.Bytes())
 	return err

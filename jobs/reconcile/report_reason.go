@@ -24,12 +24,20 @@ func (rep *RulesReport) reason() string {
 			said = append(said, fmt.Sprintf("%s of side %s cannot be read and are set aside.", counted(s.Quarantined, "record"), s.Name))
 		}
 	}
+	for _, p := range rep.Proofs {
+		if p.Verdict != Pass {
+			said = append(said, fmt.Sprintf("Proof %s does not hold: %s%s.", p.Name, counted(p.Findings, "finding"), map[bool]string{true: ", which are immaterial"}[p.Verdict == Warn]))
+		}
+	}
 	explained := false
 	for _, l := range rep.Legs {
 		explained = explained || l.Verdict == rep.Verdict
 	}
 	for _, s := range rep.Sides {
 		explained = explained || s.Quarantined > 0
+	}
+	for _, p := range rep.Proofs {
+		explained = explained || p.Verdict != Pass
 	}
 	switch {
 	case rep.Verdict == Pass && rep.Total == 0:

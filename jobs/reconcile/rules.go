@@ -34,7 +34,7 @@ type RulesOptions struct {
 	// AsOf is the day of which the books are, in days since 1970-01-01; 0 takes the last date of each leg's sides.
 	AsOf int32
 	// Out is a local folder for breaks.csv, matches.parquet, summary.json and report.html; "" writes none. It is made if it is not there.
-	Out    string
+	Out string
 	// NoMatches leaves matches.parquet out: most of a run's output where most rows match.
 	NoMatches bool
 	Logger    *slog.Logger // nil: slog.Default()
@@ -65,6 +65,8 @@ type RulesReport struct {
 	Legs    []LegReport  `json:"legs"`
 	// Movements are verdicts over all sides; nil where there are two.
 	Movements *AllSides `json:"movements,omitempty"`
+	// Proofs are those of the rules.
+	Proofs []ProofReport `json:"proofs,omitempty"`
 	// Life is nil where the rules do not keep breaks over nights.
 	Life *LifeReport `json:"life,omitempty"`
 

@@ -38,6 +38,7 @@ type loader struct {
 	rejects []byte // as lines of JSON
 	reject  files.RejectFunc
 	sums    map[string]*sideSum
+	proofs  []*proofRun // that look at the side's rows
 	// boundWhere is the condition, once it is known to fit the source.
 	boundWhere expr.Expr
 }
@@ -285,6 +286,11 @@ func (l *loader) newReject() files.RejectFunc {
 func (l *loader) add(m *reconciliation.Movement) error {
 	if err := l.to(m); err != nil {
 		return err
+	}
+	for _, p := range l.proofs {
+		if err := p.take(l.spec.Name, m); err != nil {
+			return err
+		}
 	}
 	l.report.Rows++
 	s := l.sums[m.Currency]

@@ -145,6 +145,9 @@ func writeRules(ctx context.Context, out storage.Store, o *RulesOptions, rep *Ru
 	if err := rep.nway.write(ctx, out); err != nil {
 		return err
 	}
+	if err := rep.writeProofs(ctx, out); err != nil {
+		return err
+	}
 	if len(rejects) == 0 {
 		err = out.Delete(ctx, rejectsName)
 	} else {

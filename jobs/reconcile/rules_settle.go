@@ -39,6 +39,10 @@ func settleRules(ctx context.Context, o *RulesOptions, pairs takePairs) (rep Rul
 		return rep, nil, nil, err
 	}
 	loaders := o.loaders(schema)
+	proofs, err := newProofs(o, schema, loaders)
+	if err != nil {
+		return rep, nil, nil, err
+	}
 	if len(plans) == 1 && len(loaders) == 2 && plans[0].Rules.Sifts() {
 		legs, err = sift(ctx, plans[0], loaders, pairs)
 	} else {
@@ -51,7 +55,10 @@ func settleRules(ctx context.Context, o *RulesOptions, pairs takePairs) (rep Rul
 		rep.Sides = append(rep.Sides, l.report)
 		rejects = append(rejects, l.rejects...)
 	}
-	return rep, legs, rejects, rep.fill(o, legs)
+	if err := rep.fill(o, legs); err != nil {
+		return rep, nil, nil, err
+	}
+	return rep, legs, rejects, rep.prove(ctx, o, proofs, loaders)
 }
 
 // loaders are those of all sides.

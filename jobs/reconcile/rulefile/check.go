@@ -46,6 +46,7 @@ func (f *File) check() []strictyaml.Problem {
 	c.passes()
 	c.others()
 	c.reports()
+	c.proofs()
 	c.life()
 	c.follow()
 	return c.problems

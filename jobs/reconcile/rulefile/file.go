@@ -28,6 +28,8 @@ type File struct {
 	FeeFX    *Residual `yaml:"fee_fx" doc:"largest difference of amounts that counts as a fee or a difference of exchange rates"`
 	Classes  []Class   `yaml:"classes" doc:"break classes of your own; the first whose condition holds is taken"`
 
+	Proofs []Proof `yaml:"proofs" doc:"what must hold of the sides beside their matching: balances, control totals, sequences, files received"`
+
 	Reports []string          `yaml:"reports" enum:"parquet|xlsx|json" doc:"breaks in more forms beside breaks.csv: breaks.parquet, breaks.xlsx, breaks.ndjson"`
 	Notify  []notifyio.Config `yaml:"notify" doc:"who is told how a run ended"`
 	Lineage *lineageio.Config `yaml:"lineage" doc:"where OpenLineage events go"`
