@@ -40,7 +40,6 @@ type proofRun struct {
 	schema reconciliation.Schema
 	lock   sync.Mutex
 	gross  map[string]*money.Decimal // of the amounts that it has looked at, by currency
-	group  []string
 	taken  taker
 }
 
