@@ -47,6 +47,14 @@ func TestScripts(t *testing.T) {
 				ts.Setenv(args[0], url)
 				ts.Setenv(args[0]+"_GONE", strings.Replace(url, "?", "_gone?", 1))
 			},
+			// capture NAME PATTERN FILE sets a variable to what the pattern's first group matches in a file, or in stdout.
+			"capture": func(ts *testscript.TestScript, _ bool, args []string) {
+				found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile(args[2]))
+				if found == nil {
+					ts.Fatalf("%s has nothing like %s", args[2], args[1])
+				}
+				ts.Setenv(args[0], found[1])
+			},
 			"rest": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], startREST(ts)) },
 		},
 		RequireExplicitExec: true,

@@ -88,7 +88,7 @@ func (rep *RulesReport) lifeRun(o *RulesOptions, legs []settledLeg) (life.Run, e
 			if _, twice := run.Found[id]; twice {
 				return run, fmt.Errorf("break %s is in two outcomes", id)
 			}
-			run.Found[id] = l.lifeBreak(b)
+			run.Found[id] = l.lifeBreak(b, o.Rules.Life.Account)
 		}
 	}
 	if run.Night <= 0 {
@@ -97,7 +97,8 @@ func (rep *RulesReport) lifeRun(o *RulesOptions, legs []settledLeg) (life.Run, e
 	return run, nil
 }
 
-func (l *settledLeg) lifeBreak(o *reconciliation.Outcome) life.Break {
+// lifeBreak is what a case keeps of a break. account is the column of its account; "" is none.
+func (l *settledLeg) lifeBreak(o *reconciliation.Outcome, account string) life.Break {
 	b := life.Break{Class: string(o.Class), Leg: l.plan.Name, Side: "both", Key: o.Key}
 	side, rows := l.result.Left, o.Left
 	switch {
@@ -105,6 +106,9 @@ func (l *settledLeg) lifeBreak(o *reconciliation.Outcome) life.Break {
 		b.Side = "left"
 	case len(o.Left) == 0:
 		b.Side, side, rows = "right", l.result.Right, o.Right
+	}
+	if account != "" {
+		b.Account = common(side, account, rows)
 	}
 	if d, ok := l.result.Difference(o); ok {
 		b.Difference, b.Currency = d.String(), common(side, reconciliation.ColumnCurrency, rows)
