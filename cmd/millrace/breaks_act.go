@@ -25,9 +25,9 @@ func (p *personFlags) add(c *cobra.Command, why bool) {
 	}
 }
 
-// event is one of this person's.
-func (p *personFlags) event(kind life.Kind) (life.Event, error) {
-	e := life.Event{Kind: kind, By: p.by, Reason: p.why, At: time.Now().UTC().Truncate(time.Microsecond)}
+// event is one of this person's, at the time that now gives where no other is named.
+func (p *personFlags) event(kind life.Kind, now func() time.Time) (life.Event, error) {
+	e := life.Event{Kind: kind, By: p.by, Reason: p.why, At: now().UTC().Truncate(time.Microsecond)}
 	if strings.TrimSpace(p.by) == "" {
 		return e, fault.Usagef("who does this? give a name with --by")
 	}
@@ -109,7 +109,7 @@ func (a breakAct) command() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			e, err := p.event(a.kind)
+			e, err := p.event(a.kind, time.Now)
 			if err != nil {
 				return err
 			}

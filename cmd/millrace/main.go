@@ -75,7 +75,7 @@ func commands() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
-	root.AddCommand(breaksCommand(), checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), nightlyCommand(), reconcileCommand(), resnapshotCommand(), rulesCommand(), showCommand(), tablesCommand(), verifyCommand())
+	root.AddCommand(breaksCommand(), checkCommand(), demoCommand(), exportCommand(), featuresCommand(), ingestCommand(), initCommand(), lakeCommand(), maintainCommand(), nightlyCommand(), reconcileCommand(), resnapshotCommand(), rulesCommand(), showCommand(), signCommand(), tablesCommand(), verifyCommand())
 	strictly(root)
 	root.SetHelpCommand(helpCommand(root))
 	return root

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +41,7 @@ func ruleAct(use, short string, kind life.Kind) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		e, err := p.event(kind)
+		e, err := p.event(kind, time.Now)
 		if err != nil {
 			return err
 		}

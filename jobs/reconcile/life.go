@@ -62,9 +62,11 @@ func (rep *RulesReport) live(ctx context.Context, o *RulesOptions, legs []settle
 	if l.ageing, err = o.Rules.Ageing(); err != nil {
 		return err
 	}
-	if err := l.record(ctx, NewJournal(o.Lake), run, o.Dry); err != nil {
+	h, err := l.record(ctx, NewJournal(o.Lake), run, o.Dry)
+	if err != nil {
 		return fmt.Errorf("life of breaks: %w", err)
 	}
+	o.SignOffs = append(o.SignOffs, signOffs(h, rep.Run)...)
 	l.count(run)
 	rep.Life = l
 	rep.settledByHand(legs)
@@ -118,9 +120,7 @@ func (l *settledLeg) lifeBreak(o *reconciliation.Outcome, account string) life.B
 
 // record adds the run's events to the log, unless they are there, and takes the state at their end. A run before a night that is recorded gets the state
 // that it would have made then, and nothing is recorded.
-func (l *LifeReport) record(ctx context.Context, j *Journal, run life.Run, dry bool) error {
-	var h *History
-	var err error
+func (l *LifeReport) record(ctx context.Context, j *Journal, run life.Run, dry bool) (h *History, err error) {
 	var made []life.Event
 	plan := func(now *History) ([]life.Event, error) {
 		made, h, l.Recorded = nil, now, false
@@ -135,10 +135,10 @@ func (l *LifeReport) record(ctx context.Context, j *Journal, run life.Run, dry b
 	}
 	if dry {
 		if h, err = j.Read(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		if made, err = plan(h); err != nil || len(made) == 0 {
-			return err
+			return h, err
 		}
 		l.Recorded = false
 		_, err = h.State.Append(made...)
@@ -146,11 +146,11 @@ func (l *LifeReport) record(ctx context.Context, j *Journal, run life.Run, dry b
 		h, err = j.Append(ctx, plan)
 	}
 	if err != nil || len(made) == 0 {
-		return err
+		return h, err
 	}
 	l.state = h.State
 	l.events(made)
-	return nil
+	return h, nil
 }
 
 // asRecorded takes the state that the run has left.

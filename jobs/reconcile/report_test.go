@@ -260,7 +260,7 @@ notify:
 		t.Fatal(err)
 	}
 	rep := RulesReport{Rules: "cards", Verdict: Pass}
-	p, err := newPage(&RulesOptions{Rules: f, Out: t.TempDir(), SignOffs: []SignOff{{"reviewer", "R. Novák <b>", "2026-04-01", "agreed"}}}, &rep)
+	p, err := newPage(&RulesOptions{Rules: f, Out: t.TempDir(), SignOffs: []SignOff{{"reviewer", "R. Novák <b>", "2026-04-01", "agreed", "c0ffee"}}}, &rep)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,9 @@ const (
 	Unmatched        Kind = "unmatched"          // an approved match is undone
 	WriteOffReversed Kind = "write_off_reversed" // an approved write-off is undone
 
+	// Signed is a person's signature under a run, as its preparer or its reviewer.
+	Signed Kind = "signed"
+
 	// RulesKept keeps the text of a version of the rules with which a run was made, where nobody had proposed it.
 	RulesKept     Kind = "rules_kept"
 	RulesProposed Kind = "rules_proposed"
@@ -48,7 +51,7 @@ var ofRun = map[Kind]bool{Opened: true, Reopened: true, ClassChanged: true, Auto
 
 // ofUser are the kinds that a user may write.
 var ofUser = map[Kind]bool{Reopened: true, Escalated: true, Assigned: true, Commented: true, MatchProposed: true, WriteOffProposed: true, Approved: true,
-	Rejected: true, Unmatched: true, WriteOffReversed: true, RulesProposed: true, RulesApproved: true, RulesRejected: true}
+	Rejected: true, Unmatched: true, WriteOffReversed: true, RulesProposed: true, RulesApproved: true, RulesRejected: true, Signed: true}
 
 // Break is what a case is about, as the night found it.
 type Break struct {
@@ -75,7 +78,7 @@ type Event struct {
 	// Cases are the identities of the cases, one but for matches of several.
 	Cases  []string `json:"cases,omitempty"`
 	Night  string   `json:"night,omitempty"`  // of a run: the day of which its books are
-	Run    string   `json:"run,omitempty"`    // its identity
+	Run    string   `json:"run,omitempty"`    // its identity; of Signed too
 	Break  *Break   `json:"break,omitempty"`  // of Opened and ClassChanged
 	First  string   `json:"first,omitempty"`  // of Opened: the first night
 	Others []string `json:"others,omitempty"` // of Opened: the cases that it continues; of Superseded: those that continue it
@@ -91,6 +94,9 @@ type Event struct {
 	// Effective is the first night of a version that is proposed; "" for any.
 	Effective string  `json:"effective,omitempty"`
 	Policy    *Policy `json:"policy,omitempty"`
+	// Role is what a person signs as, Digest the SHA-256 of the run's summary that he signs.
+	Role   string `json:"role,omitempty"`
+	Digest string `json:"digest,omitempty"`
 	// Seen counts the cases that are open at the end of a run, and SeenDigest is the SHA-256 of their identities, sorted, a line each.
 	Seen       int64  `json:"seen,omitempty"`
 	SeenDigest string `json:"seen_digest,omitempty"`

@@ -24,6 +24,8 @@ func (s *State) apply(e *Event) error {
 		return s.ruleVersion(e)
 	case Opened:
 		return s.opened(e)
+	case Signed:
+		return s.sign(e)
 	}
 	cases := make([]*Case, len(e.Cases))
 	for i, id := range e.Cases {
@@ -82,7 +84,7 @@ func (e *Event) check() error {
 	}
 	few, many := 1, 1
 	switch e.Kind {
-	case PolicySet, SeenAgain, RulesProposed, RulesApproved, RulesRejected, RulesKept:
+	case PolicySet, SeenAgain, Signed, RulesProposed, RulesApproved, RulesRejected, RulesKept:
 		few, many = 0, 0
 	case MatchProposed, Approved, Rejected, Unmatched:
 		many = len(e.Cases)

@@ -92,10 +92,13 @@ type State struct {
 	Anchor Anchor
 	cases  map[string]*Case
 	books  map[string]*book
+	signed map[string][]Signature // by run
 }
 
 // New is the state before the first event.
-func New() *State { return &State{cases: map[string]*Case{}, books: map[string]*book{}} }
+func New() *State {
+	return &State{cases: map[string]*Case{}, books: map[string]*book{}, signed: map[string][]Signature{}}
+}
 
 // Case finds a case by its identity; nil if there is none. It must not be changed.
 func (s *State) Case(id string) *Case { return s.cases[id] }
