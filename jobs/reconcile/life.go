@@ -69,8 +69,7 @@ func (rep *RulesReport) live(ctx context.Context, o *RulesOptions, legs []settle
 	o.SignOffs = append(o.SignOffs, signOffs(h, rep.Run)...)
 	l.count(run)
 	rep.Life = l
-	rep.settledByHand(legs)
-	return nil
+	return rep.settledByHand(legs)
 }
 
 // lifeRun is what the run tells of its night.
@@ -85,12 +84,14 @@ func (rep *RulesReport) lifeRun(o *RulesOptions, legs []settledLeg) (life.Run, e
 		if o.AsOf == 0 {
 			run.Night = max(run.Night, l.result.AsOf)
 		}
-		for _, b := range l.result.Breaks() {
-			id := l.result.ID(b)
-			if _, twice := run.Found[id]; twice {
-				return run, fmt.Errorf("break %s is in two outcomes", id)
+		if err := l.each(func(b *ruleBreak) error {
+			if _, twice := run.Found[b.ID]; twice {
+				return fmt.Errorf("break %s is in two outcomes", b.ID)
 			}
-			run.Found[id] = l.lifeBreak(b, o.Rules.Life.Account)
+			run.Found[b.ID] = b.lifeBreak()
+			return nil
+		}); err != nil {
+			return run, err
 		}
 	}
 	if run.Night <= 0 {
@@ -99,23 +100,16 @@ func (rep *RulesReport) lifeRun(o *RulesOptions, legs []settledLeg) (life.Run, e
 	return run, nil
 }
 
-// lifeBreak is what a case keeps of a break. account is the column of its account; "" is none.
-func (l *settledLeg) lifeBreak(o *reconciliation.Outcome, account string) life.Break {
-	b := life.Break{Class: string(o.Class), Leg: l.plan.Name, Side: "both", Key: o.Key}
-	side, rows := l.result.Left, o.Left
-	switch {
-	case len(o.Right) == 0:
-		b.Side = "left"
-	case len(o.Left) == 0:
-		b.Side, side, rows = "right", l.result.Right, o.Right
+// lifeBreak is what a case keeps of a break.
+func (b *ruleBreak) lifeBreak() life.Break {
+	out := life.Break{Class: b.Class, Leg: b.Leg, Side: b.Side, Key: b.Key, Account: b.account}
+	if b.Difference != "" {
+		out.Difference, out.Currency = b.Difference, b.CurrencyLeft
+		if b.Side == "right" {
+			out.Currency = b.CurrencyRight
+		}
 	}
-	if account != "" {
-		b.Account = common(side, account, rows)
-	}
-	if d, ok := l.result.Difference(o); ok {
-		b.Difference, b.Currency = d.String(), common(side, reconciliation.ColumnCurrency, rows)
-	}
-	return b
+	return out
 }
 
 // record adds the run's events to the log, unless they are there, and takes the state at their end. A run before a night that is recorded gets the state
@@ -239,9 +233,9 @@ func (l *LifeReport) count(run life.Run) {
 }
 
 // settledByHand gives the verdicts anew, without the breaks that were settled by hand.
-func (rep *RulesReport) settledByHand(legs []settledLeg) {
+func (rep *RulesReport) settledByHand(legs []settledLeg) error {
 	if rep.Life.Matched+rep.Life.WrittenOff == 0 {
-		return
+		return nil
 	}
 	rep.Verdict = Pass
 	for _, p := range rep.Proofs {
@@ -249,14 +243,17 @@ func (rep *RulesReport) settledByHand(legs []settledLeg) {
 	}
 	for i := range legs {
 		v := Pass
-		for _, b := range legs[i].result.Breaks() {
+		if err := legs[i].each(func(b *ruleBreak) error {
 			switch {
-			case !rep.Life.state.Case(legs[i].result.ID(b)).IsOpen():
-			case b.Base == reconciliation.TimingDifference:
+			case !rep.Life.state.Case(b.ID).IsOpen():
+			case b.Base == string(reconciliation.TimingDifference):
 				v = worse(v, Warn)
 			default:
 				v = Fail
 			}
+			return nil
+		}); err != nil {
+			return err
 		}
 		rep.Legs[i].Verdict = v
 		rep.Verdict = worse(rep.Verdict, v)
@@ -266,6 +263,7 @@ func (rep *RulesReport) settledByHand(legs []settledLeg) {
 			rep.Verdict = Fail
 		}
 	}
+	return nil
 }
 
 // lifeColumns are the columns at the end of breaks.csv; they are empty where the rules do not keep breaks over nights.

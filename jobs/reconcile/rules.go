@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -128,6 +129,30 @@ type settledLeg struct {
 	// result has the leg's breaks, and the matches that sifted does not count.
 	result *reconciliation.Settlement
 	sifted *reconciliation.Sifted // nil where result has all rows
+	// found has the breaks of parts that were settled apart, and classes counts them; result has the others.
+	found   *foundBreaks
+	classes map[[2]reconciliation.Class]int64
+	parted  map[string]int64 // matches of these parts, by pass
+	account string           // the column of a break's account; "" for none
+}
+
+// each calls do for all breaks: those of parts by their keys, and then the others in their order.
+func (l *settledLeg) each(do func(*ruleBreak) error) error {
+	if l.found != nil {
+		if err := l.found.each(do); err != nil {
+			return err
+		}
+	}
+	for _, o := range l.result.Breaks() {
+		b, err := l.describe(o)
+		if err == nil {
+			err = do(&b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *settledLeg) controls() ([]reconciliation.Control, error) {
@@ -165,7 +190,12 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 			defer matches.abort()
 		}
 	}
-	rep, legs, rejects, err := settleRules(ctx, o, matches.pairs)
+	rep, legs, rejects, err := settleRules(ctx, o, matches)
+	defer func() {
+		for _, l := range legs {
+			l.found.close()
+		}
+	}()
 	if err == nil {
 		err = rep.live(ctx, o, legs)
 	}
@@ -245,9 +275,20 @@ func worse(a, b Verdict) Verdict {
 func (l *settledLeg) report() (LegReport, error) {
 	r := LegReport{Name: l.plan.Name, Left: l.plan.Left.Name, Right: l.plan.Right.Name, AsOf: reconciliation.FormatDay(l.result.AsOf), Verdict: Pass,
 		ByPass: map[string]int64{}, Breaks: ByClass{}, Cut: l.result.Cut}
+	if l.sifted != nil {
+		r.Cut = l.sifted.Cut
+	}
 	if l.sifted != nil && l.sifted.Pairs > 0 {
 		r.Matched = l.sifted.Pairs
 		r.ByPass[l.plan.Rules.Passes[0].Name] = l.sifted.Pairs
+	}
+	for pass, n := range l.parted {
+		r.Matched += n
+		r.ByPass[pass] += n
+	}
+	classes := maps.Clone(l.classes)
+	if classes == nil {
+		classes = map[[2]reconciliation.Class]int64{}
 	}
 	for i := range l.result.Outcomes {
 		o := &l.result.Outcomes[i]
@@ -256,8 +297,11 @@ func (l *settledLeg) report() (LegReport, error) {
 			r.ByPass[o.Pass]++
 			continue
 		}
-		r.Breaks[o.Class]++
-		if o.Base == reconciliation.TimingDifference {
+		classes[[2]reconciliation.Class{o.Class, o.Base}]++
+	}
+	for c, n := range classes {
+		r.Breaks[c[0]] += n
+		if c[1] == reconciliation.TimingDifference {
 			r.Verdict = worse(r.Verdict, Warn)
 		} else {
 			r.Verdict = Fail

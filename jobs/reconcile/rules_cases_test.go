@@ -119,26 +119,38 @@ func (c *ruleCase) run(t *testing.T) {
 		}
 	}
 	ids := c.ids(t)
-	var got []string
-	pairs := func(p rulefile.Plan) func(*reconciliation.PairRows) error {
-		return func(rows *reconciliation.PairRows) error {
-			for i := 0; i < rows.Len(); i += 2 {
-				got = append(got, fmt.Sprintf("%s = %s by %s", ids[rows.Refs.At(i)], ids[rows.Refs.At(i+1)], p.Rules.Passes[0].Name))
-			}
-			return nil
-		}
-	}
-	rep, legs, _, err := settleRules(t.Context(), &o, pairs)
+	taken := &takenRows{ids: ids}
+	rep, legs, _, err := settleRules(t.Context(), &o, taken)
 	if err != nil {
 		t.Fatalf("%s: %v", c.at, err)
 	}
-	c.compare(t, "", append(got, legLines(legs, ids)...))
+	c.compare(t, "", append(taken.lines, legLines(legs, ids)...))
 	whole := c.whole(t, &o)
 	c.compare(t, "all rows in memory: ", legLines(whole, ids))
 	for i := range whole {
 		c.otherwise(t, whole[i].result, ids)
 	}
 	c.overSides(t, &rep, ids)
+}
+
+// takenRows are the lines of what a sieve gives away.
+type takenRows struct {
+	ids   map[string]string
+	lines []string
+}
+
+func (r *takenRows) pairs(p rulefile.Plan) func(*reconciliation.PairRows) error {
+	return func(rows *reconciliation.PairRows) error {
+		for i := 0; i < rows.Len(); i += 2 {
+			r.lines = append(r.lines, fmt.Sprintf("%s = %s by %s", r.ids[rows.Refs.At(i)], r.ids[rows.Refs.At(i+1)], p.Rules.Passes[0].Name))
+		}
+		return nil
+	}
+}
+
+func (r *takenRows) settled(_ rulefile.Plan, _ int, s *reconciliation.Settlement) error {
+	r.lines = append(r.lines, outcomeLines(s, r.ids, "", false)...)
+	return nil
 }
 
 // whole settles the legs with all rows in memory, whatever the rules.

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/money"
 	"github.com/millrace/millrace/sdk/parquetfile"
 	"github.com/millrace/millrace/sdk/reconciliation"
@@ -77,21 +78,8 @@ func (m *matchFile) finish(legs []settledLeg) error {
 		return err
 	}
 	for i := range legs {
-		l := &legs[i]
-		for _, o := range l.result.Matches() {
-			m.match++
-			names := matchNames{l.plan.Name, o.Pass, string(o.Cardinality()), o.Key}
-			for _, s := range []struct {
-				name string
-				side *reconciliation.Side
-				rows []int32
-			}{{l.plan.Left.Name, l.result.Left, o.Left}, {l.plan.Right.Name, l.result.Right, o.Right}} {
-				for _, r := range s.rows {
-					if err := m.row(&names, s.name, s.side, r); err != nil {
-						return err
-					}
-				}
-			}
+		if err := m.all(legs[i].plan, legs[i].result); err != nil {
+			return err
 		}
 	}
 	if err := m.flush(); err != nil {
@@ -101,6 +89,37 @@ func (m *matchFile) finish(legs []settledLeg) error {
 		return err
 	}
 	return m.w.Close()
+}
+
+// settled writes the matches of a part's settlement.
+func (m *matchFile) settled(p rulefile.Plan, precision int, s *reconciliation.Settlement) error {
+	if m == nil || len(s.Matches()) == 0 {
+		return nil
+	}
+	if err := m.begin(precision, s.Scale()); err != nil {
+		return err
+	}
+	return m.all(p, s)
+}
+
+// all writes the matches of a settlement.
+func (m *matchFile) all(p rulefile.Plan, res *reconciliation.Settlement) error {
+	for _, o := range res.Matches() {
+		m.match++
+		names := matchNames{p.Name, o.Pass, string(o.Cardinality()), o.Key}
+		for _, s := range []struct {
+			name string
+			side *reconciliation.Side
+			rows []int32
+		}{{p.Left.Name, res.Left, o.Left}, {p.Right.Name, res.Right, o.Right}} {
+			for _, r := range s.rows {
+				if err := m.row(&names, s.name, s.side, r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // precisionOf is how many digits amounts of the legs' rows have at most, with scale of them after the point: 18 or 38.

@@ -27,11 +27,16 @@ type ruleBreak struct {
 	CurrencyLeft, CurrencyRight, DateLeft, DateRight, RefLeft, RefRight     string
 	RowLeft, RowRight, Base, Leg, Days, Over, Left, Right, Suggested, Alike string
 	Life                                                                    lived
+
+	account string // for limits by account
 }
 
-func (b *ruleBreak) fields() []string {
-	return append([]string{b.ID, b.Class, b.Side, b.Rule, b.Key, b.AmountLeft, b.AmountRight, b.Difference, b.CurrencyLeft, b.CurrencyRight, b.DateLeft, b.DateRight,
-		b.RefLeft, b.RefRight, b.RowLeft, b.RowRight, b.Base, b.Leg, b.Days, b.Over, b.Left, b.Right, b.Suggested, b.Alike}, b.Life.fields()...)
+func (b *ruleBreak) fields() (out []string) {
+	of := b.texts()
+	for _, t := range of[:len(of)-1] { // the account is not told
+		out = append(out, *t)
+	}
+	return append(out, b.Life.fields()...)
 }
 
 // describe is a break as text.
@@ -75,6 +80,13 @@ func (l *settledLeg) describe(o *reconciliation.Outcome) (b ruleBreak, err error
 		if *s.row, err = shown(s.side, s.rows); err != nil {
 			return b, err
 		}
+	}
+	if l.account != "" {
+		side, rows := res.Left, o.Left
+		if len(rows) == 0 {
+			side, rows = res.Right, o.Right
+		}
+		b.account = common(side, l.account, rows)
 	}
 	if len(o.Suggested) > 0 {
 		other := res.Right
@@ -181,15 +193,11 @@ func writeRuleBreaks(ctx context.Context, out storage.Store, o *RulesOptions, le
 	}
 	defer files.abort()
 	for i := range legs {
-		for _, o := range legs[i].result.Breaks() {
-			b, err := legs[i].describe(o)
-			if err != nil {
-				return err
-			}
+		if err := legs[i].each(func(b *ruleBreak) error {
 			b.Life = page.Life.of(b.ID)
-			if err := files.add(&b); err != nil {
-				return err
-			}
+			return files.add(b)
+		}); err != nil {
+			return err
 		}
 	}
 	return files.close()

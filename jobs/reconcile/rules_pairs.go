@@ -136,6 +136,9 @@ func (m *matchFile) pairs(p rulefile.Plan) func(*reconciliation.PairRows) error 
 		if err := m.begin(rows.Precision, rows.Scale); err != nil {
 			return err
 		}
+		if err := m.flush(); err != nil { // matches of the part before
+			return err
+		}
 		if m.pair == nil {
 			m.pair = newPairBatch(p, m.b.Schema())
 		}

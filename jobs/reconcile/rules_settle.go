@@ -14,11 +14,16 @@ import (
 	"github.com/millrace/millrace/sdk/reconciliation"
 )
 
-// takePairs gives a function that takes the pairs of a leg's sieve; nil where nobody wants them.
-type takePairs func(p rulefile.Plan) func(*reconciliation.PairRows) error
+// sieveTaker takes what a leg's sieve gives away.
+type sieveTaker interface {
+	// pairs gives a function that takes pairs; nil where nobody wants them.
+	pairs(p rulefile.Plan) func(*reconciliation.PairRows) error
+	// settled takes the settlement of a part. precision is how many digits amounts of the leg have at most.
+	settled(p rulefile.Plan, precision int, s *reconciliation.Settlement) error
+}
 
 // settleRules reads the sides and settles the legs. rejects are the records that were set aside, as lines of JSON.
-func settleRules(ctx context.Context, o *RulesOptions, pairs takePairs) (rep RulesReport, legs []settledLeg, rejects []byte, err error) {
+func settleRules(ctx context.Context, o *RulesOptions, taker sieveTaker) (rep RulesReport, legs []settledLeg, rejects []byte, err error) {
 	if o.Rules == nil || o.Stores == nil {
 		return rep, nil, nil, fault.Usagef("rules and stores are required")
 	}
@@ -44,7 +49,7 @@ func settleRules(ctx context.Context, o *RulesOptions, pairs takePairs) (rep Rul
 		return rep, nil, nil, err
 	}
 	if len(plans) == 1 && len(loaders) == 2 && plans[0].Rules.Sifts() {
-		legs, err = sift(ctx, plans[0], loaders, pairs)
+		legs, err = sift(ctx, plans[0], loaders, taker)
 	} else {
 		legs, err = settleWhole(ctx, plans, loaders)
 	}
@@ -72,14 +77,14 @@ func (o *RulesOptions) loaders(schema reconciliation.Schema) []*loader {
 
 // settleWhole settles legs with all rows of all sides in memory.
 func settleWhole(ctx context.Context, plans []rulefile.Plan, loaders []*loader) (legs []settledLeg, err error) {
-	sides := map[string]*reconciliation.Side{}
+	sides, account := map[string]*reconciliation.Side{}, ""
 	for _, l := range loaders {
 		side := reconciliation.NewSide(l.spec.Name, l.schema)
 		l.to = func(m *reconciliation.Movement) error { return side.Append(m.Clone()) }
 		if err := l.load(ctx); err != nil {
 			return nil, fmt.Errorf("side %s: %w", l.spec.Name, err)
 		}
-		sides[l.spec.Name] = side
+		sides[l.spec.Name], account = side, l.opts.account()
 	}
 	for _, p := range plans {
 		if ctx.Err() != nil {
@@ -92,13 +97,13 @@ func settleWhole(ctx context.Context, plans []rulefile.Plan, loaders []*loader) 
 		if err != nil {
 			return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 		}
-		legs = append(legs, settledLeg{plan: p, result: res})
+		legs = append(legs, settledLeg{plan: p, result: res, account: account})
 	}
 	return legs, nil
 }
 
 // sift settles the one leg of two sides, of which only the rows that do not match for certain are held in memory. Both are read at once.
-func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, pairs takePairs) (_ []settledLeg, err error) {
+func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, taker sieveTaker) (_ []settledLeg, err error) {
 	s, err := reconciliation.NewSieve(p.Left.Name, p.Right.Name, loaders[0].schema, p.Rules, reconciliation.SieveOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
@@ -124,12 +129,39 @@ func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, pairs takePai
 			return nil, err
 		}
 	}
-	out, err := s.Settle(pairs(p))
+	leg := settledLeg{plan: p, account: loaders[0].opts.account(), found: &foundBreaks{}, classes: map[[2]reconciliation.Class]int64{}, parted: map[string]int64{}}
+	precision := s.Precision()
+	out, err := s.Settle(reconciliation.Takers{Pairs: taker.pairs(p), Part: func(s *reconciliation.Settlement) (any, error) { return leg.describePart(s) },
+		Take: func(made any) error { return leg.take(made.(*settledPart), precision, taker) }})
 	if err == nil {
 		err = out.Classify(p.Classes)
 	}
 	if err != nil {
+		leg.found.close()
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 	}
-	return []settledLeg{{plan: p, result: out.Settlement, sifted: out}}, nil
+	leg.result, leg.sifted = out.Settlement, out
+	return []settledLeg{leg}, nil
+}
+
+// take counts a part and keeps its breaks.
+func (l *settledLeg) take(p *settledPart, precision int, taker sieveTaker) error {
+	for c, n := range p.classes {
+		l.classes[c] += n
+	}
+	for _, o := range p.settlement.Matches() {
+		l.parted[o.Pass]++
+	}
+	if err := taker.settled(l.plan, precision, p.settlement); err != nil {
+		return err
+	}
+	return l.found.add(p.breaks)
+}
+
+// account is the column that names a break's account; "" for none.
+func (o *RulesOptions) account() string {
+	if o.Rules.Life == nil {
+		return ""
+	}
+	return o.Rules.Life.Account
 }

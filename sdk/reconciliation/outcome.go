@@ -290,6 +290,16 @@ type controlSums struct {
 	explained [2][2]money.Sum
 }
 
+// settle adds what other sums account for.
+func (c *controlSums) settle(o *controlSums) {
+	for side := range c.settled {
+		for kind := range c.settled[side] {
+			c.settled[side][kind] += o.settled[side][kind]
+			c.explained[side][kind].Merge(o.explained[side][kind])
+		}
+	}
+}
+
 func (c *controlSums) control(currency string, scale int) (Control, error) {
 	out := Control{Total: Total{Currency: currency}, LeftRows: c.rows[0], RightRows: c.rows[1], LeftMatched: c.settled[0][0], RightMatched: c.settled[1][0],
 		LeftBreaks: c.settled[0][1], RightBreaks: c.settled[1][1]}

@@ -16,7 +16,8 @@ import (
 // each side that have a key for themselves, and match by the first pass, are settled there and then, and only the others are given to Settle.
 //
 // Memory is the budget, a block of 8 KiB for each of 1,024 parts of each side, one part for each worker, and the rows that do not match so: breaks, keys with
-// several rows, and rows without a key. Append may be called for the two sides at once, not twice at once for one of them.
+// several rows, and rows without a key. Where the keys of every pass include those of the first, these are settled part by part too, and given away; only rows
+// without a key are held then. Append may be called for the two sides at once, not twice at once for one of them.
 type Sieve struct {
 	rules  Rules
 	schema Schema
@@ -25,6 +26,8 @@ type Sieve struct {
 	keys   []column
 	inKey  []bool // by text column: its value is in the key
 	budget atomic.Int64
+	// several says that a pass has several keys, whose texts are joined by |.
+	several bool
 }
 
 // SieveOptions alter a sieve.
@@ -73,6 +76,9 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 	}
 	o.Dir = dir
 	s := &Sieve{rules: rules, schema: schema, opts: o, inKey: make([]bool, len(schema.Texts))}
+	for i := range rules.Passes {
+		s.several = s.several || len(rules.Passes[i].Keys) > 1
+	}
 	for _, k := range rules.Passes[0].Keys {
 		c, _ := schema.find(k) // Check has seen it
 		s.keys = append(s.keys, c)
@@ -104,7 +110,31 @@ type Sifted struct {
 	// Settlement is that of the rows that the sieve has not settled: its sides have these rows only, its Controls speak of them only.
 	*Settlement
 	Pairs int64 // matches that the sieve has settled
+	Cut   int64 // as in Settlement, of all rows
 	sums  map[string]*controlSums
+}
+
+// Takers take what a sieve settles. Each may be nil.
+type Takers struct {
+	// Pairs takes matches of the first pass, in an order that depends on what rows say and not on the order in which they came.
+	Pairs func(*PairRows) error
+	// Part makes what Take gets of a part's other rows, which are settled apart from those of other parts. Parts may be at work at once. The settlement is valid
+	// as long as what Part makes of it.
+	Part func(*Settlement) (any, error)
+	Take func(any) error // takes it, one part after the other, after the part's pairs
+}
+
+// parts reports whether the rows of a part can be settled apart from those of others: every pass has the first one's keys, and no row a key with | in it, by
+// which the texts of two different keys could be equal, and breaks of two parts have one identity.
+func (s *Sieve) parts() bool {
+	for i := range s.rules.Passes {
+		for _, k := range s.rules.Passes[0].Keys {
+			if !slices.Contains(s.rules.Passes[i].Keys, k) {
+				return false
+			}
+		}
+	}
+	return !s.sides[0].bars && !s.sides[1].bars
 }
 
 // Scale is the number of digits after the point of sums and differences, of all that was added.
@@ -135,9 +165,11 @@ func (s *Sieve) Precision() int {
 	return 18
 }
 
-// Settle settles all that was added. Pairs are handed to each, if it is not nil, in an order that depends on what rows say and not on
-// the order in which they came; after them Settlement has the rest. A sieve settles once.
-func (s *Sieve) Settle(each func(*PairRows) error) (*Sifted, error) {
+// Settle settles all that was added, and hands to t what it has of it; Settlement has the rest. A sieve settles once.
+func (s *Sieve) Settle(t Takers) (*Sifted, error) {
+	if t.Part == nil || !s.parts() {
+		t.Part = nil
+	}
 	if s.rules.AsOf == 0 {
 		s.rules.AsOf = max(s.sides[0].last, s.sides[1].last)
 	}
@@ -149,7 +181,7 @@ func (s *Sieve) Settle(each func(*PairRows) error) (*Sifted, error) {
 		least.numbers[k] = max(s.sides[0].numberScales[k], s.sides[1].numberScales[k])
 	}
 	out := &Sifted{sums: map[string]*controlSums{}}
-	if err := s.eachPart(least, out, each); err != nil {
+	if err := s.eachPart(least, out, t); err != nil {
 		return nil, err
 	}
 	var err error
@@ -157,6 +189,7 @@ func (s *Sieve) Settle(each func(*PairRows) error) (*Sifted, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Cut += out.Settlement.Cut
 	for side, from := range s.sides {
 		for code, have := range from.held {
 			if err := out.hold(side, from.currencies.names[code], have, out.scale); err != nil {
@@ -168,13 +201,13 @@ func (s *Sieve) Settle(each func(*PairRows) error) (*Sifted, error) {
 }
 
 // eachPart settles parts, some at once, and takes what they hand over, one part after the other in order.
-func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) error {
+func (s *Sieve) eachPart(least scales, out *Sifted, t Takers) error {
 	results := make([]chan piece, sieveParts)
 	for i := range results {
 		results[i] = make(chan piece, 2)
 	}
 	var pool *piecePool
-	if each != nil {
+	if t.Pairs != nil {
 		pool = newPiecePool(PairRows{Scale: least.amount, Precision: s.Precision(), Names: s.sides[0].currencies.names})
 	}
 	idle := make(chan *sievePart, s.opts.Workers)
@@ -191,7 +224,11 @@ func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) 
 				if !stop.Load() {
 					err = p.settle(i, results[i], pool)
 				}
-				results[i] <- piece{rest: p, err: err}
+				got := piece{rest: p, err: err}
+				if err == nil && t.Part != nil {
+					got.settled, got.err = p.settleRest(least, t.Part)
+				}
+				results[i] <- got
 			})
 		}
 	})
@@ -200,7 +237,7 @@ func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) 
 		for {
 			got := <-results[i]
 			if failed == nil {
-				failed = out.take(s, got, each)
+				failed = out.take(s, got, t)
 				stop.Store(failed != nil)
 			}
 			if got.rows != nil {
@@ -216,7 +253,7 @@ func (s *Sieve) eachPart(least scales, out *Sifted, each func(*PairRows) error) 
 }
 
 // take counts pairs and hands them on, or takes what a part has not settled.
-func (o *Sifted) take(s *Sieve, got piece, each func(*PairRows) error) error {
+func (o *Sifted) take(s *Sieve, got piece, t Takers) error {
 	switch {
 	case got.err != nil:
 		return got.err
@@ -233,11 +270,24 @@ func (o *Sifted) take(s *Sieve, got piece, each func(*PairRows) error) error {
 				c.explained[side][0].Merge(x.sums[side])
 			}
 		}
-		return p.eachRest(func(side int, m *Movement) error { return s.sides[side].keep(m) })
+		if t.Part == nil {
+			return p.eachRest(func(side int, m *Movement) error { return s.sides[side].keep(m) })
+		}
+		if got.settled == nil {
+			return nil
+		}
+		for currency, c := range got.settled.sums {
+			o.at(currency).settle(c)
+		}
+		o.Cut += got.settled.cut
+		if t.Take == nil {
+			return nil
+		}
+		return t.Take(got.settled.made)
 	case got.rows.Len() == 0:
 		return nil
 	}
-	return each(got.rows)
+	return t.Pairs(got.rows)
 }
 
 func (o *Sifted) at(currency string) *controlSums {

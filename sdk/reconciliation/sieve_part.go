@@ -59,6 +59,15 @@ type piece struct {
 	rows *PairRows
 	rest *sievePart
 	err  error
+	// settled is the rest, where parts are settled apart; nil where there was none.
+	settled *settledPart
+}
+
+// settledPart is what became of a part's rows that are no pairs.
+type settledPart struct {
+	made any
+	sums map[string]*controlSums
+	cut  int64
 }
 
 // sievePart is the rows of some keys while they are settled as far as a sieve does.
@@ -298,6 +307,28 @@ func (p *sievePart) eachRest(f func(side int, m *Movement) error) error {
 		}
 	}
 	return nil
+}
+
+// settleRest settles the rows that are left as Settle does.
+func (p *sievePart) settleRest(least scales, part func(*Settlement) (any, error)) (*settledPart, error) {
+	s := p.sieve
+	sides := [2]*Side{NewSide(s.sides[0].rest.name, s.schema), NewSide(s.sides[1].rest.name, s.schema)}
+	if err := p.eachRest(func(side int, m *Movement) error { return sides[side].Append(m.Clone()) }); err != nil {
+		return nil, err
+	}
+	if sides[0].Len()+sides[1].Len() == 0 {
+		return nil, nil
+	}
+	out, err := settle(sides[0], sides[1], s.rules, least)
+	if err != nil {
+		return nil, err
+	}
+	done := &settledPart{sums: map[string]*controlSums{}, cut: out.Cut}
+	if err := out.explain(done.sums); err != nil {
+		return nil, err
+	}
+	done.made, err = part(out)
+	return done, err
 }
 
 // pairTest tells whether two rows that have a key for themselves match by the first pass.

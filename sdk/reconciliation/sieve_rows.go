@@ -1,6 +1,7 @@
 package reconciliation
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type sieveSide struct {
 	scale        int
 	numberScales []int
 	last         int32
+	bars         bool                       // a key has | in it, or may have
 	largest      [money.MaxScale + 1]uint64 // of the amounts' coefficients, without signs, by scale; MaxUint64 stands for all larger ones
 }
 
@@ -48,6 +50,7 @@ func (d *sieveSide) append(m *Movement) error {
 	if !d.keyOf(m) {
 		return d.keep(m)
 	}
+	d.bars = d.bars || d.sieve.several && bytes.IndexByte(d.key, '|') >= 0
 	d.encode(m, currency)
 	return d.store.add(int(xxh3.Hash(d.key)>>(64-sieveBits)), d.row)
 }

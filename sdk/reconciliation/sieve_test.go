@@ -14,7 +14,7 @@ import (
 )
 
 // sifted is what a sieve says of rows, as said says it, and the breaks' identities.
-func sifted(t *rapid.T, left, right []Movement, rules Rules, o SieveOptions) (lines, ids []string, controls []Control) {
+func sifted(t *rapid.T, left, right []Movement, rules Rules, o SieveOptions, parted bool) (lines, ids []string, controls []Control) {
 	s, err := NewSieve("a", "b", settleSchema, rules, o)
 	if err != nil {
 		t.Fatal(err)
@@ -35,24 +35,37 @@ func sifted(t *rapid.T, left, right []Movement, rules Rules, o SieveOptions) (li
 		})
 	}
 	sides.Wait()
-	out, err := s.Settle(func(p *PairRows) error {
+	pairs := 0
+	t2 := Takers{Pairs: func(p *PairRows) error {
 		for i := 0; i < p.Len(); i += 2 {
 			lines = append(lines, fmt.Sprintf("%s by %q: %s | %s", Matched, rules.Passes[0].Name, p.Refs.At(i), p.Refs.At(i+1)))
 		}
+		pairs += p.Len() / 2
 		return nil
-	})
+	}}
+	if parted {
+		t2.Part = func(s *Settlement) (any, error) { return s, nil }
+		t2.Take = func(made any) error {
+			s := made.(*Settlement)
+			lines, ids = append(lines, said(s)...), append(ids, breakIDs(s)...)
+			return nil
+		}
+	}
+	out, err := s.Settle(t2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if int(out.Pairs) != len(lines) {
-		t.Fatalf("%d pairs, %d were handed over", out.Pairs, len(lines))
+	if int(out.Pairs) != pairs {
+		t.Fatalf("%d pairs, %d were handed over", out.Pairs, pairs)
 	}
 	lines = append(lines, said(out.Settlement)...)
 	slices.Sort(lines)
 	if controls, err = out.Controls(); err != nil {
 		t.Fatal(err)
 	}
-	return lines, breakIDs(out.Settlement), controls
+	ids = append(ids, breakIDs(out.Settlement)...)
+	slices.Sort(ids)
+	return lines, ids, controls
 }
 
 func breakIDs(s *Settlement) (out []string) {
@@ -97,7 +110,7 @@ func TestSievesAgree(t *testing.T) {
 			rt.Fatal(err)
 		}
 		o := SieveOptions{Memory: rapid.SampledFrom([]int64{0, 1, 4 * sieveParts * 60}).Draw(rt, "memory"), Dir: t.TempDir(), Workers: rapid.IntRange(1, 3).Draw(rt, "workers")}
-		got, ids, controls := sifted(rt, rapid.Permutation(left).Draw(rt, "left"), rapid.Permutation(right).Draw(rt, "right"), rules, o)
+		got, ids, controls := sifted(rt, rapid.Permutation(left).Draw(rt, "left"), rapid.Permutation(right).Draw(rt, "right"), rules, o, rapid.Bool().Draw(rt, "parted"))
 		if w := said(whole); !slices.Equal(got, w) && len(repeated(left)) == 0 && len(repeated(right)) == 0 {
 			rt.Fatalf("a sieve says\n%s\nall rows at once say\n%s", strings.Join(got, "\n"), strings.Join(w, "\n"))
 		}
@@ -132,7 +145,7 @@ func TestRowsComeBackAsTheyWere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := s.Settle(nil)
+	out, err := s.Settle(Takers{})
 	if err != nil {
 		t.Fatal(err)
 	}
