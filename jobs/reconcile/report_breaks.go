@@ -113,7 +113,7 @@ func (a *breakFiles) abort() {
 type breakCSV struct{ *csv.Writer }
 
 func newBreakCSV(w storage.Writer) (breakFile, error) {
-	f := breakCSV{csv.NewWriter(w)}
+	f := breakCSV{csv.NewWriter(bufio.NewWriterSize(w, 256<<10))}
 	return f, f.Write(ruleBreakHeader)
 }
 

@@ -33,6 +33,7 @@ type ruleBreak struct {
 
 func (b *ruleBreak) fields() (out []string) {
 	of := b.texts()
+	out = make([]string, 0, len(of)+len(lifeColumns))
 	for _, t := range of[:len(of)-1] { // the account is not told
 		out = append(out, *t)
 	}
@@ -122,12 +123,16 @@ func shown(side *reconciliation.Side, rows []int32) (string, error) {
 				buf = append(buf, ',')
 			}
 			for j, text := range [2]string{name, side.Text(name, int(r))} {
+				if j == 1 {
+					buf = append(buf, ':')
+				}
+				if plain(text) {
+					buf = append(append(append(buf, '"'), text...), '"')
+					continue
+				}
 				quoted, err := json.Marshal(text)
 				if err != nil {
 					return "", err
-				}
-				if j == 1 {
-					buf = append(buf, ':')
 				}
 				buf = append(buf, quoted...)
 			}
@@ -135,6 +140,16 @@ func shown(side *reconciliation.Side, rows []int32) (string, error) {
 		buf = append(buf, '}')
 	}
 	return string(append(buf, ']')), nil
+}
+
+// plain reports whether JSON writes a text as it is.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // writeRules leaves the files of a run.

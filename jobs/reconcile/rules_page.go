@@ -151,8 +151,10 @@ func (p *page) add(b *ruleBreak) error {
 		return fmt.Errorf("break %s: %w", b.ID, err)
 	}
 	size := 0
-	for _, f := range b.fields() {
-		size += len(f)
+	if len(c.Breaks) < mostShown {
+		for _, f := range b.fields() {
+			size += len(f)
+		}
 	}
 	if len(c.Breaks) == mostShown || p.text+size > mostText {
 		c.More++
