@@ -278,9 +278,13 @@ func (l *settledLeg) report() (LegReport, error) {
 	if l.sifted != nil {
 		r.Cut = l.sifted.Cut
 	}
-	if l.sifted != nil && l.sifted.Pairs > 0 {
-		r.Matched = l.sifted.Pairs
-		r.ByPass[l.plan.Rules.Passes[0].Name] = l.sifted.Pairs
+	if l.sifted != nil {
+		for i, n := range l.sifted.Pairs {
+			if n > 0 {
+				r.Matched += n
+				r.ByPass[l.plan.Rules.Passes[i].Name] += n
+			}
+		}
 	}
 	for pass, n := range l.parted {
 		r.Matched += n

@@ -142,7 +142,7 @@ type takenRows struct {
 func (r *takenRows) pairs(p rulefile.Plan) func(*reconciliation.PairRows) error {
 	return func(rows *reconciliation.PairRows) error {
 		for i := 0; i < rows.Len(); i += 2 {
-			r.lines = append(r.lines, fmt.Sprintf("%s = %s by %s", r.ids[rows.Refs.At(i)], r.ids[rows.Refs.At(i+1)], p.Rules.Passes[0].Name))
+			r.lines = append(r.lines, fmt.Sprintf("%s = %s by %s", r.ids[rows.Refs.At(i)], r.ids[rows.Refs.At(i+1)], p.Rules.Passes[rows.Passes[i]].Name))
 		}
 		return nil
 	}

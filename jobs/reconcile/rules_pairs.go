@@ -16,19 +16,23 @@ import (
 
 // pairBatch makes record batches of the pairs of one leg's sieve. The arrays share the pairs' memory; texts of which there are few are dictionaries.
 type pairBatch struct {
-	schema                   *arrow.Schema
-	zeros, turns             []int32
-	match                    []int64
-	amounts                  []decimal128.Num
-	valid                    []byte
-	leftRight                [2]string
-	legName, passName, units string
+	schema         *arrow.Schema
+	zeros, turns   []int32
+	match          []int64
+	amounts        []decimal128.Num
+	valid          []byte
+	leftRight      [2]string
+	legName, units string
+	passes         []string
 }
 
 var fewTexts = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
 
 func newPairBatch(p rulefile.Plan, schema *arrow.Schema) *pairBatch {
-	b := &pairBatch{leftRight: [2]string{p.Left.Name, p.Right.Name}, legName: p.Name, passName: p.Rules.Passes[0].Name, units: string(reconciliation.OneToOne)}
+	b := &pairBatch{leftRight: [2]string{p.Left.Name, p.Right.Name}, legName: p.Name, units: string(reconciliation.OneToOne)}
+	for i := range p.Rules.Passes {
+		b.passes = append(b.passes, p.Rules.Passes[i].Name)
+	}
 	fields := slices.Clone(schema.Fields())
 	for i, f := range fields {
 		switch f.Name {
@@ -52,7 +56,7 @@ func (b *pairBatch) of(rows *reconciliation.PairRows, first int64) arrow.RecordB
 	}
 	columns := []arrow.Array{
 		fixed(arrow.PrimitiveTypes.Int64, b.match[:n], nil, 0),
-		few(b.zeros[:n], b.legName), few(b.zeros[:n], b.passName), few(b.zeros[:n], b.units), few(b.turns[:n], b.leftRight[:]...),
+		few(b.zeros[:n], b.legName), few(rows.Passes, b.passes...), few(b.zeros[:n], b.units), few(b.turns[:n], b.leftRight[:]...),
 		texts(&rows.Refs), texts(&rows.Keys),
 		fixed(b.schema.Field(7).Type, b.amounts[:n], nil, 0),
 		few(rows.Currencies, rows.Names...), b.dates(rows.Dates)}

@@ -109,14 +109,15 @@ func (s *Sieve) Append(side int, m *Movement) error { return s.sides[side].appen
 type Sifted struct {
 	// Settlement is that of the rows that the sieve has not settled: its sides have these rows only, its Controls speak of them only.
 	*Settlement
-	Pairs int64 // matches that the sieve has settled
+	// Pairs counts matches that the sieve has given away as pairs, by their pass's place in Rules.Passes.
+	Pairs []int64
 	Cut   int64 // as in Settlement, of all rows
 	sums  map[string]*controlSums
 }
 
 // Takers take what a sieve settles. Each may be nil.
 type Takers struct {
-	// Pairs takes matches of the first pass, in an order that depends on what rows say and not on the order in which they came.
+	// Pairs takes matches of one row with one by the first passes, in an order that depends on what rows say and not on the order in which they came.
 	Pairs func(*PairRows) error
 	// Part makes what Take gets of a part's other rows, which are settled apart from those of other parts. Parts may be at work at once. The settlement is valid
 	// as long as what Part makes of it.
@@ -135,6 +136,18 @@ func (s *Sieve) parts() bool {
 		}
 	}
 	return !s.sides[0].bars && !s.sides[1].bars
+}
+
+// alike is how many passes, from the first on, pair rows by the same keys: rows that have a key for themselves match by the first of them that they can.
+func (s *Sieve) alike() (n int) {
+	for i := range s.rules.Passes {
+		p := &s.rules.Passes[i]
+		if p.method() != Pairs || p.Convert || !slices.Equal(p.Keys, s.rules.Passes[0].Keys) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // Scale is the number of digits after the point of sums and differences, of all that was added.
@@ -180,7 +193,7 @@ func (s *Sieve) Settle(t Takers) (*Sifted, error) {
 	for k := range least.numbers {
 		least.numbers[k] = max(s.sides[0].numberScales[k], s.sides[1].numberScales[k])
 	}
-	out := &Sifted{sums: map[string]*controlSums{}}
+	out := &Sifted{sums: map[string]*controlSums{}, Pairs: make([]int64, s.alike())}
 	if err := s.eachPart(least, out, t); err != nil {
 		return nil, err
 	}
@@ -212,7 +225,7 @@ func (s *Sieve) eachPart(least scales, out *Sifted, t Takers) error {
 	}
 	idle := make(chan *sievePart, s.opts.Workers)
 	for range s.opts.Workers {
-		idle <- s.newPart(newPairTest(s.schema, &s.rules, least))
+		idle <- s.newPart(least)
 	}
 	var stop atomic.Bool
 	var wg sync.WaitGroup
@@ -259,7 +272,9 @@ func (o *Sifted) take(s *Sieve, got piece, t Takers) error {
 		return got.err
 	case got.rows == nil:
 		p := got.rest
-		o.Pairs += p.pairs
+		for i, n := range p.pairs {
+			o.Pairs[i] += n
+		}
 		for code, x := range p.explained {
 			if x.rows == 0 {
 				continue

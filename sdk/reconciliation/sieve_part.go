@@ -27,6 +27,7 @@ type PairRows struct {
 	Currencies []int32  // places in Names
 	Names      []string // of the left side's currencies
 	Dates      []int32  // days since 1970-01-01, or NoDate
+	Passes     []int32  // places in Rules.Passes: which one has matched the pair
 }
 
 // TextColumn is a column of texts: text i is Data[Offsets[i]:Offsets[i+1]].
@@ -51,7 +52,7 @@ func (p *PairRows) Len() int { return len(p.Amounts) }
 func (p *PairRows) reset() {
 	p.Keys.reset()
 	p.Refs.reset()
-	p.Amounts, p.Currencies, p.Dates = p.Amounts[:0], p.Currencies[:0], p.Dates[:0]
+	p.Amounts, p.Currencies, p.Dates, p.Passes = p.Amounts[:0], p.Currencies[:0], p.Dates[:0], p.Passes[:0]
 }
 
 // piece is what a part hands over: pairs, or, last, what it could not settle.
@@ -73,7 +74,8 @@ type settledPart struct {
 // sievePart is the rows of some keys while they are settled as far as a sieve does.
 type sievePart struct {
 	sieve *Sieve
-	test  *pairTest
+	tests []*pairTest // of the first passes, which pair rows by the same keys
+	whole bool        // one of them needs more than amount, currency, date and key
 	data  [2][]byte
 	rows  [2][]rowAt
 	of    [2][]int32 // by row: its key's entry
@@ -81,7 +83,7 @@ type sievePart struct {
 	keys  []keyEntry
 	order []int32
 	moves [2]Movement
-	pairs int64
+	pairs []int64 // by pass
 	// explained are the pairs' sums by the code of their left row's currency.
 	explained []explained
 }
@@ -101,18 +103,23 @@ type keyEntry struct {
 	count [2]int32
 }
 
-func (s *Sieve) newPart(test *pairTest) *sievePart {
-	p := &sievePart{sieve: s, test: test}
+func (s *Sieve) newPart(least scales) *sievePart {
+	p := &sievePart{sieve: s, pairs: make([]int64, s.alike())}
+	for i := range p.pairs {
+		t := newPairTest(s.schema, &s.rules, i, least)
+		p.tests, p.whole = append(p.tests, t), p.whole || t.whole
+	}
 	for side := range p.moves {
 		p.moves[side] = Movement{Texts: make([]string, len(s.schema.Texts)), Numbers: make([]money.Decimal, len(s.schema.Numbers)), Days: make([]int32, len(s.schema.Days))}
 	}
 	return p
 }
 
-// settle settles part n: keys that have one row on each side, which match by the first pass for certain. Pairs go to out in the order of their keys' hashes, or,
+// settle settles part n: keys that have one row on each side, which match for certain. Pairs go to out in the order of their keys' hashes, or,
 // without a pool, nowhere.
 func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
-	p.pairs, p.explained = 0, p.explained[:0]
+	clear(p.pairs)
+	p.explained = p.explained[:0]
 	for side, d := range p.sieve.sides {
 		var err error
 		if p.data[side], err = d.store.take(n, p.data[side][:0]); err != nil {
@@ -137,7 +144,7 @@ func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
 			continue
 		}
 		e.count = [2]int32{}
-		if p.pairs++; rows != nil && rows.Len() >= pieceRows {
+		if rows != nil && rows.Len() >= pieceRows {
 			out <- piece{rows: rows}
 			rows = pool.take()
 		}
@@ -249,18 +256,19 @@ func (p *sievePart) movement(side int, row int32, whole bool) (*Movement, error)
 
 // pair counts a key's two rows if they match for certain, and appends them to out, if it is not nil.
 func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
-	l, err := p.movement(0, e.first[0], p.test.whole)
+	l, err := p.movement(0, e.first[0], p.whole)
 	if err != nil {
 		return false, err
 	}
-	r, err := p.movement(1, e.first[1], p.test.whole)
+	r, err := p.movement(1, e.first[1], p.whole)
 	if err != nil {
 		return false, err
 	}
-	amounts, ok := p.test.certain(l, r)
+	pass, amounts, ok := p.matches(l, r)
 	if !ok {
 		return false, nil
 	}
+	p.pairs[pass]++
 	currency := p.sieve.sides[0].currencies.code(l.Currency)
 	for int(currency) >= len(p.explained) {
 		p.explained = append(p.explained, explained{})
@@ -273,7 +281,7 @@ func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
 		return true, nil
 	}
 	from := len(out.Keys.Data)
-	out.Keys.Data = p.test.appendKey(out.Keys.Data, l)
+	out.Keys.Data = p.tests[0].appendKey(out.Keys.Data, l)
 	out.Keys.end()
 	out.Keys.Data = append(out.Keys.Data, out.Keys.Data[from:]...)
 	out.Keys.end()
@@ -286,8 +294,23 @@ func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
 		out.Amounts = append(out.Amounts, amounts[side])
 		out.Currencies = append(out.Currencies, currency)
 		out.Dates = append(out.Dates, m.Date)
+		out.Passes = append(out.Passes, int32(pass))
 	}
 	return true, nil
+}
+
+// matches finds the first pass by which two rows match that have a key for themselves; ok is false where that is none, or not certain.
+func (p *sievePart) matches(l, r *Movement) (pass int, amounts [2]money.Int128, ok bool) {
+	for i, t := range p.tests {
+		amounts, answer := t.try(l, r)
+		switch answer {
+		case yes:
+			return i, amounts, true
+		case unsure:
+			return 0, amounts, false
+		}
+	}
+	return 0, amounts, false
 }
 
 // eachRest calls f for the rows that are left, in the order in which they were added.
@@ -331,7 +354,16 @@ func (p *sievePart) settleRest(least scales, part func(*Settlement) (any, error)
 	return done, err
 }
 
-// pairTest tells whether two rows that have a key for themselves match by the first pass.
+// answer is what a test says.
+type answer uint8
+
+const (
+	no answer = iota
+	yes
+	unsure // Settle decides
+)
+
+// pairTest tells whether two rows that have a key for themselves match by a pass.
 type pairTest struct {
 	pass      *Pass
 	calendar  *Calendar
@@ -345,8 +377,8 @@ type pairTest struct {
 	buf       [2][]byte
 }
 
-func newPairTest(schema Schema, rules *Rules, least scales) *pairTest {
-	p := &rules.Passes[0]
+func newPairTest(schema Schema, rules *Rules, pass int, least scales) *pairTest {
+	p := &rules.Passes[pass]
 	t := &pairTest{pass: p, calendar: rules.Calendar, scale: least.amount, tolerance: newLimit(p.Tolerance, least.amount)}
 	at := func(name string) column {
 		c, _ := schema.find(name) // Check has seen it
@@ -375,23 +407,24 @@ func newPairTest(schema Schema, rules *Rules, least scales) *pairTest {
 	return t
 }
 
-// certain reports that two rows match, as [task.weigh] weighs them. Where it says no they may match all the same: Settle decides.
-func (t *pairTest) certain(l, r *Movement) (amounts [2]money.Int128, ok bool) {
+// try says whether two rows match, as [task.weigh] weighs them.
+func (t *pairTest) try(l, r *Movement) (amounts [2]money.Int128, _ answer) {
 	if l.NoAmount || r.NoAmount || l.Currency != r.Currency {
-		return amounts, false
+		return amounts, no
 	}
 	for side, m := range [2]*Movement{l, r} {
+		var ok bool
 		if amounts[side], ok = coefficient(m.Amount, t.scale); !ok {
-			return amounts, false
+			return amounts, unsure
 		}
 	}
 	if !t.tolerance.within(amounts[0], amounts[1]) {
-		return amounts, false
+		return amounts, no
 	}
 	for _, c := range t.equal {
 		t.buf[0], t.buf[1] = appendValue(t.buf[0][:0], l, c), appendValue(t.buf[1][:0], r, c)
 		if !bytes.Equal(t.buf[0], t.buf[1]) {
-			return amounts, false
+			return amounts, no
 		}
 	}
 	var c cost
@@ -400,23 +433,29 @@ func (t *pairTest) certain(l, r *Movement) (amounts [2]money.Int128, ok bool) {
 		w := &t.windows[k]
 		days, ok := w.within(t.calendar, l.day(w.column), r.day(w.column))
 		if !ok {
-			return amounts, false
+			return amounts, no
 		}
 		c.days += max(days, -days)
 	}
 	for _, n := range t.numbers {
 		a, okA := coefficient(l.Numbers[n.at], n.scale)
 		b, okB := coefficient(r.Numbers[n.at], n.scale)
-		if !okA || !okB || !n.within(a, b) {
-			return amounts, false
+		if !okA || !okB {
+			return amounts, unsure
+		}
+		if !n.within(a, b) {
+			return amounts, no
 		}
 		d, _ := distance(a, b)
+		var ok bool
 		if c.amount, ok = c.amount.Add(d); !ok {
-			return amounts, false
+			return amounts, no
 		}
 	}
-	_, ok = t.pass.weighted(c)
-	return amounts, ok
+	if _, ok := t.pass.weighted(c); !ok {
+		return amounts, no
+	}
+	return amounts, yes
 }
 
 // coefficient is a decimal as an integer of a scale; ok is false where there is none.
