@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,4 +81,21 @@ func csvSides(t *testing.T, ledger, bank, csv, amount string) (RulesReport, erro
 		t.Fatal(err)
 	}
 	return RunRules(t.Context(), RulesOptions{Rules: f, Text: []byte(rules), Stores: storage.Resolver{"file": localio.Opener(localio.Options{})}})
+}
+
+// TestEvidenceOfFiles: the report has every file's name, size and SHA-256, as anybody can compute them later.
+func TestEvidenceOfFiles(t *testing.T) {
+	t.Parallel()
+	const ledger, bank = "ref;name;amount\nA1;x;1.00\n", "\ufeffref;name;amount\r\nA1;x;1.00"
+	rep, err := csvSides(t, ledger, bank, "{delimiter: ;}", "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range []string{ledger, bank} {
+		sum := sha256.Sum256([]byte(text))
+		f := rep.Sides[i].Files
+		if len(f) != 1 || f[0].SHA256 != hex.EncodeToString(sum[:]) || f[0].Bytes != int64(len(text)) || f[0].Name == "" {
+			t.Errorf("side %s: %+v", rep.Sides[i].Name, f)
+		}
+	}
 }
