@@ -26,6 +26,7 @@ type Sieve struct {
 	keys   []column
 	inKey  []bool // by text column: its value is in the key
 	budget atomic.Int64
+	cached int // how many rows of a side of a part are looked at together
 	// several says that a pass has several keys, whose texts are joined by |.
 	several bool
 }
@@ -75,7 +76,7 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 		return nil, fmt.Errorf("make a folder for rows: %w", err)
 	}
 	o.Dir = dir
-	s := &Sieve{rules: rules, schema: schema, opts: o, inKey: make([]bool, len(schema.Texts))}
+	s := &Sieve{rules: rules, schema: schema, opts: o, inKey: make([]bool, len(schema.Texts)), cached: cachedRows}
 	for i := range rules.Passes {
 		s.several = s.several || len(rules.Passes[i].Keys) > 1
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -77,7 +78,13 @@ type sievePart struct {
 	tests []*pairTest // of the first passes, which pair rows by the same keys
 	whole bool        // one of them needs more than amount, currency, date and key
 	data  [2][]byte
-	rows  [2][]rowAt
+	spare [2][]byte  // data of a large part, once its rows are put in order
+	all   [2][]rowAt // its rows
+	room  [2][]rowAt // for them in order
+	bits  []uint16   // of their hashes
+	rows  [2][]rowAt // those that are looked at
+	rest  [2][]rowAt // those that are no pairs
+	shift int        // bits of hashes that all rows that are looked at share
 	of    [2][]int32 // by row: its key's entry
 	slots []int32
 	keys  []keyEntry
@@ -129,8 +136,77 @@ func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
 			return fmt.Errorf("rows on disk of %s: %w", d.rest.name, err)
 		}
 	}
-	p.table()
 	rows := pool.take()
+	bits := 0
+	for max(len(p.all[0]), len(p.all[1]))>>bits > p.sieve.cached {
+		bits++
+	}
+	var starts [2][]int
+	for side := range p.all {
+		starts[side] = p.split(side, bits)
+	}
+	p.shift = sieveBits + bits
+	for i := range 1 << bits {
+		for side := range p.rows {
+			p.rows[side] = p.all[side][starts[side][i]:starts[side][i+1]]
+		}
+		var err error
+		if rows, err = p.pairUp(rows, out, pool); err != nil {
+			return err
+		}
+	}
+	if rows != nil {
+		out <- piece{rows: rows}
+	}
+	return nil
+}
+
+// cachedRows is how many rows of a side are looked at together at most, so that they lie in the processor's cache.
+const cachedRows = 16 << 10
+
+// split puts the rows of a side in the order of the next bits of their keys' hashes, with their bytes, and says where those of each value begin.
+func (p *sievePart) split(side, bits int) []int {
+	all, data := p.all[side], p.data[side]
+	starts := make([]int, 1<<bits+1)
+	if bits == 0 {
+		starts[1] = len(all)
+		return starts
+	}
+	sizes := make([]int, 1<<bits+1)
+	if cap(p.bits) < len(all) {
+		p.bits = make([]uint16, len(all)+len(all)/8)
+	}
+	of := p.bits[:len(all)]
+	from := uint32(0)
+	for i, r := range all {
+		of[i] = uint16(xxh3.Hash(data[r.key:r.keyEnd]) << sieveBits >> (64 - bits))
+		starts[of[i]+1]++
+		sizes[of[i]+1] += int(r.end - from)
+		from = r.end
+	}
+	for i := range 1 << bits {
+		starts[i+1] += starts[i]
+		sizes[i+1] += sizes[i]
+	}
+	p.spare[side] = slices.Grow(p.spare[side][:0], len(data))
+	p.room[side] = slices.Grow(p.room[side][:0], len(all))
+	to, rows, next := p.spare[side][:len(data)], p.room[side][:len(all)], slices.Clone(starts)
+	from = 0
+	for i, r := range all {
+		b := of[i]
+		at := uint32(sizes[b])
+		sizes[b] += copy(to[at:], data[from:r.end])
+		rows[next[b]] = rowAt{r.key - from + at, r.keyEnd - from + at, r.body - from + at, r.end - from + at}
+		next[b]++
+		from = r.end
+	}
+	p.all[side], p.room[side], p.data[side], p.spare[side] = rows, all[:0], to, data[:0]
+	return starts
+}
+
+// pairUp settles the rows that are looked at, as far as pairs go.
+func (p *sievePart) pairUp(rows *PairRows, out chan<- piece, pool *piecePool) (*PairRows, error) {
+	p.table()
 	for _, k := range p.order {
 		e := &p.keys[k]
 		if e.count != [2]int32{1, 1} {
@@ -138,7 +214,7 @@ func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
 		}
 		ok, err := p.pair(e, rows)
 		if err != nil {
-			return err
+			return rows, err
 		}
 		if !ok {
 			continue
@@ -149,10 +225,14 @@ func (p *sievePart) settle(n int, out chan<- piece, pool *piecePool) error {
 			rows = pool.take()
 		}
 	}
-	if rows != nil {
-		out <- piece{rows: rows}
+	for side := range p.rows {
+		for i, k := range p.of[side] {
+			if p.keys[k].count[side] > 0 {
+				p.rest[side] = append(p.rest[side], p.rows[side][i])
+			}
+		}
 	}
-	return nil
+	return rows, nil
 }
 
 // find notes where rows stand.
@@ -161,7 +241,7 @@ func (p *sievePart) find(side int) error {
 	if len(data) > math.MaxUint32 {
 		return fmt.Errorf("they have %d bytes of a few keys: a sieve takes up to 4 GiB of them; match by more columns", len(data))
 	}
-	p.rows[side] = p.rows[side][:0]
+	p.all[side], p.rest[side] = p.all[side][:0], p.rest[side][:0]
 	for at := 0; at < len(data); {
 		var r rowAt
 		for _, of := range [2][2]*uint32{{&r.key, &r.keyEnd}, {&r.body, &r.end}} {
@@ -172,7 +252,7 @@ func (p *sievePart) find(side int) error {
 			*of[0], *of[1] = uint32(at), uint32(at)+uint32(n)
 			at += int(n)
 		}
-		p.rows[side] = append(p.rows[side], r)
+		p.all[side] = append(p.all[side], r)
 	}
 	return nil
 }
@@ -188,7 +268,8 @@ func (p *sievePart) table() {
 	for rows := len(p.rows[0]) + len(p.rows[1]); 1<<bits < rows+rows/4; {
 		bits++
 	}
-	p.slots = append(p.slots[:0], make([]int32, 1<<bits)...)
+	p.slots = slices.Grow(p.slots[:0], 1<<bits)[:1<<bits]
+	clear(p.slots)
 	p.keys = p.keys[:0]
 	for side := range p.rows {
 		p.of[side] = p.of[side][:0]
@@ -215,7 +296,7 @@ func (p *sievePart) count(side int, row int32, bits int) int32 {
 	key := p.key(side, row)
 	hash := xxh3.Hash(key)
 	mask := len(p.slots) - 1
-	at := int(hash << sieveBits >> (64 - bits))
+	at := int(hash << p.shift >> (64 - bits))
 	for {
 		k := p.slots[at] - 1
 		if k < 0 {
@@ -248,19 +329,18 @@ func (p *sievePart) less(a, b int32) bool {
 }
 
 // movement decodes a row. It is valid until the next one of its side.
-func (p *sievePart) movement(side int, row int32, whole bool) (*Movement, error) {
-	r := &p.rows[side][row]
+func (p *sievePart) movement(side int, r *rowAt, whole bool) (*Movement, error) {
 	m := &p.moves[side]
 	return m, p.sieve.sides[side].decode(m, p.data[side][r.key:r.keyEnd], p.data[side][r.body:r.end], whole)
 }
 
 // pair counts a key's two rows if they match for certain, and appends them to out, if it is not nil.
 func (p *sievePart) pair(e *keyEntry, out *PairRows) (bool, error) {
-	l, err := p.movement(0, e.first[0], p.whole)
+	l, err := p.movement(0, &p.rows[0][e.first[0]], p.whole)
 	if err != nil {
 		return false, err
 	}
-	r, err := p.movement(1, e.first[1], p.whole)
+	r, err := p.movement(1, &p.rows[1][e.first[1]], p.whole)
 	if err != nil {
 		return false, err
 	}
@@ -313,14 +393,11 @@ func (p *sievePart) matches(l, r *Movement) (pass int, amounts [2]money.Int128, 
 	return 0, amounts, false
 }
 
-// eachRest calls f for the rows that are left, in the order in which they were added.
+// eachRest calls f for the rows that are left.
 func (p *sievePart) eachRest(f func(side int, m *Movement) error) error {
-	for side := range p.rows {
-		for i, k := range p.of[side] {
-			if p.keys[k].count[side] == 0 {
-				continue
-			}
-			m, err := p.movement(side, int32(i), true)
+	for side := range p.rest {
+		for i := range p.rest[side] {
+			m, err := p.movement(side, &p.rest[side][i], true)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -17,26 +18,22 @@ const (
 	blockBytes = 8 << 10
 )
 
-// rowStore keeps encoded rows by part, in blocks: full ones in memory while all stores' budget lasts, and then in one file. Rows of a part come back in the
-// order in which they were added. One goroutine adds; after that several may read, each part once.
+// rowStore keeps encoded rows by part, in blocks: full ones in memory while all stores' budget lasts, and then in one file. One goroutine adds; after that several may read, each part once.
 type rowStore struct {
 	dir    string
 	budget *atomic.Int64 // bytes of full blocks that may still be held
 	open   [sieveParts][]byte
-	full   [sieveParts][]block
+	full   [sieveParts][][]byte
+	gone   [sieveParts][]block
 	file   *os.File
-	size   int64
+	slots  uint32 // of blockBytes, that the file has
 
 	lock sync.Mutex
 	free [][]byte
 }
 
-// block is full of rows: in memory, or at a place of the file.
-type block struct {
-	data []byte // nil: on disk
-	at   int64
-	len  int
-}
+// block is a full one on disk: the slot at which it begins, and its bytes.
+type block struct{ slot, len uint32 }
 
 // add takes a row into a part.
 func (s *rowStore) add(part int, row []byte) error {
@@ -60,7 +57,7 @@ func (s *rowStore) close(part int) error {
 	b := s.open[part]
 	s.open[part] = nil
 	if s.budget.Add(-int64(cap(b))) >= 0 {
-		s.full[part] = append(s.full[part], block{data: b})
+		s.full[part] = append(s.full[part], b)
 		return nil
 	}
 	s.budget.Add(int64(cap(b)))
@@ -72,11 +69,11 @@ func (s *rowStore) close(part int) error {
 		s.file = f
 		_ = os.Remove(f.Name()) // where a file that is open can't be removed, the folder goes with it later
 	}
-	if _, err := s.file.Write(b); err != nil {
+	if _, err := s.file.WriteAt(b, int64(s.slots)*blockBytes); err != nil {
 		return fmt.Errorf("keep rows on disk in %s: %w", s.dir, err)
 	}
-	s.full[part] = append(s.full[part], block{at: s.size, len: len(b)})
-	s.size += int64(len(b))
+	s.gone[part] = append(s.gone[part], block{s.slots, uint32(len(b))})
+	s.slots += uint32((len(b) + blockBytes - 1) / blockBytes)
 	s.recycle(b)
 	return nil
 }
@@ -106,15 +103,22 @@ func (s *rowStore) recycle(b []byte) {
 
 // take appends all rows of a part to dst. The part is empty afterwards.
 func (s *rowStore) take(part int, dst []byte) ([]byte, error) {
+	size := len(s.open[part])
 	for _, b := range s.full[part] {
-		if b.data != nil {
-			dst = append(dst, b.data...)
-			s.budget.Add(int64(cap(b.data)))
-			continue
-		}
+		size += len(b)
+	}
+	for _, b := range s.gone[part] {
+		size += int(b.len)
+	}
+	dst = slices.Grow(dst, size)
+	for _, b := range s.full[part] {
+		dst = append(dst, b...)
+		s.recycle(b)
+	}
+	for _, b := range s.gone[part] {
 		n := len(dst)
-		dst = append(dst, make([]byte, b.len)...)
-		if _, err := s.file.ReadAt(dst[n:], b.at); err != nil {
+		dst = dst[:n+int(b.len)]
+		if _, err := s.file.ReadAt(dst[n:], int64(b.slot)*blockBytes); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
@@ -122,7 +126,7 @@ func (s *rowStore) take(part int, dst []byte) ([]byte, error) {
 		}
 	}
 	dst = append(dst, s.open[part]...)
-	s.full[part], s.open[part] = nil, nil
+	s.full[part], s.gone[part], s.open[part] = nil, nil, nil
 	return dst, nil
 }
 

@@ -19,6 +19,7 @@ func sifted(t *rapid.T, left, right []Movement, rules Rules, o SieveOptions, par
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.cached = rapid.SampledFrom([]int{1, 2, cachedRows}).Draw(t, "cached")
 	defer func() {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
