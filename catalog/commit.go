@@ -28,6 +28,9 @@ import (
 // SchemaError, fault.Usage (c makes no sense, or this catalog cannot commit several tables),
 // fault.Retryable (an outage; the outcome may be unknown, and committing c again tells).
 func (l *Lake) Commit(ctx context.Context, c Commit) (Committed, error) {
+	if l.cfg.ReadOnly { // its manifests are written before the catalog is asked
+		return Committed{}, refused("commit")
+	}
 	start := l.cfg.Clock()
 	if err := c.check(); err != nil {
 		return Committed{}, err

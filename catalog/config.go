@@ -29,8 +29,13 @@ type Config struct {
 	// Warehouse is where new tables go: file:///data/lake or s3://bucket/prefix. Required,
 	// except with a REST catalog that places its tables itself.
 	Warehouse string
-	// Existing refuses, as a fault.Usage, to make a catalog where there is none.
+	// Existing refuses to make a catalog where there is none: ErrNoLake.
 	Existing bool
+	// ReadOnly opens the lake without leaving a trace of it: no file, folder, database table or namespace is made, and nothing is sent
+	// to the catalog that could change it. Where there is none: ErrNoLake. What would change the lake is an ErrReadOnly.
+	// SQLite's own files beside the catalog's (-wal, -shm) are there while it is open. A user who may not write the
+	// folder of an SQLite catalog cannot read it either, unless a writer has it open.
+	ReadOnly bool
 	// REST holds what only a REST catalog needs.
 	REST RESTConfig
 	// Storage opens the store at a URL; connectors are injected here. Required. Open calls it
@@ -70,6 +75,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Meter == nil {
 		c.Meter = metricnoop.NewMeterProvider().Meter("millrace")
 	}
+	c.Existing = c.Existing || c.ReadOnly
 	if c.Catalog == "" {
 		return c, fault.Usagef("lake: no catalog URL: give one such as sqlite:///data/lake/catalog.db")
 	}

@@ -3,6 +3,8 @@ package catalog
 import (
 	"errors"
 	"fmt"
+
+	"github.com/millrace/millrace/sdk/fault"
 )
 
 // ErrConflict is returned, wrapped, where what a commit was computed from is no
@@ -13,6 +15,17 @@ var ErrConflict = errors.New("conflict with the lake's present state")
 
 // ErrNotFound is returned, wrapped, for a table, cut, snapshot or tag that is not (or no longer) there.
 var ErrNotFound = errors.New("not found in the lake")
+
+// ErrNoLake is returned, wrapped in a fault.Usage, where a lake that must exist is not there yet.
+var ErrNoLake = errors.New("no lake")
+
+// ErrReadOnly is returned, wrapped in a fault.Usage, for what would change a lake that is opened read-only.
+var ErrReadOnly = errors.New("the lake is opened read-only")
+
+// noLake says that there is no lake at a place, and what to do.
+func noLake(where string) error {
+	return fault.Usagef("%w at %s yet: run `millrace ingest` first, or check where lake.catalog points", ErrNoLake, where)
+}
 
 // ErrSchema matches every [SchemaError] by errors.Is.
 var ErrSchema = errors.New("schema change refused")

@@ -29,27 +29,54 @@ type Lake struct {
 }
 
 // Open opens the lake that cfg names, making an empty catalog where there is none (unless
-// cfg.Existing). It reads the warehouse's store and the catalog, so wrong credentials and paths show here, as fault.Usage.
+// cfg.Existing or cfg.ReadOnly). It reads the warehouse's store and the catalog, so wrong credentials and paths show here, as fault.Usage.
 func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	files := newFileStores(cfg.Storage)
-	if cfg.Warehouse != "" {
-		if _, err := files.add(ctx, cfg.Warehouse); err != nil {
-			return nil, fmt.Errorf("open lake: warehouse: %w", err)
+	if cfg.Existing { // before the warehouse: its opener may make a folder
+		if err := missingFile(cfg.Catalog); err != nil {
+			return nil, fmt.Errorf("open lake: %w", err)
 		}
 	}
-	b, err := openBackend(ctx, cfg, files)
+	b, err := openBoth(ctx, cfg, files)
 	if err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
 	m, err := newMeters(cfg.Meter)
 	if err != nil {
-		return nil, fmt.Errorf("open lake: %w", err)
+		return nil, errors.Join(fmt.Errorf("open lake: %w", err), b.close())
 	}
 	return &Lake{cfg: cfg, files: files, backend: b, manifests: newManifestCache(files), meter: m, turn: make(chan struct{}, 1), buffers: parquetfile.NewBuffers(0)}, nil
+}
+
+// openBoth opens the warehouse's store and the catalog; that first where the lake is only read, so that it says where there is no lake.
+func openBoth(ctx context.Context, cfg Config, files *fileStores) (backend, error) {
+	warehouse := func() error {
+		if cfg.Warehouse == "" {
+			return nil
+		}
+		if _, err := files.add(ctx, cfg.Warehouse); err != nil {
+			return fmt.Errorf("warehouse: %w", err)
+		}
+		return nil
+	}
+	if !cfg.ReadOnly {
+		if err := warehouse(); err != nil {
+			return nil, err
+		}
+		return openBackend(ctx, cfg, files)
+	}
+	b, err := openBackend(ctx, cfg, files)
+	if err != nil {
+		return nil, err
+	}
+	if err := warehouse(); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return readOnly{b}, nil
 }
 
 // Close releases the connection to the catalog, and closes the stores that the lake opened if they are io.Closers:

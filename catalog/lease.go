@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,8 +55,9 @@ type Leases struct {
 type LeaseOptions struct {
 	// Name keeps several lakes apart in one database. "": DefaultName.
 	Name string
-	// Existing refuses, as a fault.Usage, to make an SQLite file where there is none.
-	Existing bool
+	// ReadOnly opens the leases to look at them, and leaves no trace in the database: where it has none it is a fault.Usage that is ErrNotFound. What
+	// would change them is an ErrReadOnly.
+	ReadOnly bool
 	// Clock takes the place of the database's time, for tests. All that share a lease must be given the same one.
 	Clock func() time.Time
 }
@@ -84,7 +86,7 @@ func OpenLeases(ctx context.Context, database string, o LeaseOptions) (*Leases, 
 	if o.Name == "" {
 		o.Name = DefaultName
 	}
-	c := Config{Catalog: database, Name: o.Name}
+	c := Config{Catalog: database, Name: o.Name, ReadOnly: o.ReadOnly}
 	var db *sql.DB
 	var d dialect
 	switch catalogScheme(database) {
@@ -93,14 +95,8 @@ func OpenLeases(ctx context.Context, database string, o LeaseOptions) (*Leases, 
 		if err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(path); o.Existing && err != nil {
-			return nil, fault.Usagef("leases: no database: %w", err)
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return nil, fault.Usagef("leases: folder of %s: %w", path, err)
-		}
-		if db, err = sql.Open("sqlite", sqliteDSN(path)); err != nil {
-			return nil, fault.Usagef("leases: %s: %w", path, err)
+		if db, err = openLeaseFile(path, o.ReadOnly); err != nil {
+			return nil, err
 		}
 		d = sqliteDialect()
 	case "postgres", "postgresql":
@@ -115,11 +111,48 @@ func OpenLeases(ctx context.Context, database string, o LeaseOptions) (*Leases, 
 		return nil, fault.Usagef("leases: %s is no SQL database: a REST catalog has no place for a lease; name one, such as postgres://host/db or sqlite:///folder/nightly.db", storage.Redact(database))
 	}
 	s := &Leases{b: newSQLBackend(c, nil, db, d), clock: o.Clock}
-	if err := s.Prepare(ctx, createLeasesDDL); err != nil {
+	if err := s.open(ctx, storage.Redact(database)); err != nil {
 		path, _ := sqlitePath(database)
 		return nil, errors.Join(sqliteUsage(path, pgUsage(database, err)), db.Close())
 	}
 	return s, nil
+}
+
+// openLeaseFile opens an SQLite file, and makes it where it is missing unless it shall only be read.
+func openLeaseFile(path string, only bool) (db *sql.DB, err error) {
+	dsn := sqliteDSN(path)
+	if only {
+		if err := missingFile("sqlite://" + (&url.URL{Path: path}).EscapedPath()); errors.Is(err, ErrNoLake) {
+			return nil, fault.Usagef("leases: %s: there is no such database: %w", path, ErrNotFound)
+		} else if err != nil {
+			return nil, err
+		}
+		dsn = sqliteReadOnlyDSN(path)
+	} else if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fault.Usagef("leases: folder of %s: %w", path, err)
+	}
+	if db, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, fault.Usagef("leases: %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// open makes the table of leases, or finds it where the database is only read.
+func (s *Leases) open(ctx context.Context, where string) error {
+	if !s.b.only {
+		return s.Prepare(ctx, createLeasesDDL)
+	}
+	ok, err := s.Has(ctx, "millrace_leases")
+	if err == nil && !ok {
+		err = fault.Usagef("leases: %s has none: %w", where, ErrNotFound)
+	}
+	return err
+}
+
+// Has reports whether the database has a table that Prepare makes.
+func (s *Leases) Has(ctx context.Context, name string) (bool, error) {
+	ok, err := s.b.hasColumn(ctx, name, "catalog_name")
+	return ok, s.b.fail("inspect the tables of leases", err)
 }
 
 // Close releases the connection to the database. It gives no lease back.

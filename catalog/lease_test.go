@@ -279,7 +279,7 @@ func TestLeasesNeedADatabase(t *testing.T) {
 		}
 	}
 	missing := t.TempDir() + "/none/leases.db"
-	if _, err := catalog.OpenLeases(t.Context(), "sqlite://"+missing, catalog.LeaseOptions{Existing: true}); fault.Of(err) != fault.Usage {
+	if _, err := catalog.OpenLeases(t.Context(), "sqlite://"+missing, catalog.LeaseOptions{ReadOnly: true}); fault.Of(err) != fault.Usage {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	if _, err := os.Stat(missing); err == nil {

@@ -86,6 +86,9 @@ func (s *Leases) Append(ctx context.Context, do func(tx *LeaseTx) error) error {
 }
 
 func (s *Leases) transact(ctx context.Context, doing string, do func(tx *LeaseTx) error) error {
+	if s.b.only {
+		return refused(doing)
+	}
 	return s.run(ctx, doing, nil, do)
 }
 

@@ -59,6 +59,12 @@ func (b *sqlBackend) preparePostgres(ctx context.Context, c Config) error {
 		return b.fail("connect to "+storage.Redact(c.Catalog), oneLine{err})
 	}
 	defer conn.Close()
+	if c.ReadOnly {
+		if err := b.checkExisting(ctx, storage.Redact(c.Catalog)); err != nil {
+			return err
+		}
+		return b.prepare(ctx)
+	}
 	const lock = 7402911206 // any number, the same in every process
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_lock(%d)", lock)); err != nil {
 		return b.fail("prepare the catalog's tables", err)

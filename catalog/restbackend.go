@@ -69,7 +69,7 @@ func openREST(ctx context.Context, c Config, files *fileStores) (backend, error)
 		hook = func(string) {}
 	}
 	b := &restBackend{cat: cat, url: c.Catalog, place: c.Warehouse, files: files, hook: hook, clock: c.Clock}
-	if err := b.prepare(ctx, c.Existing); err != nil {
+	if err := b.prepare(ctx, c); err != nil {
 		return nil, errors.Join(err, cat.Close())
 	}
 	return b, nil
@@ -104,16 +104,17 @@ func (b *restBackend) retry(ctx context.Context, do func() error) error {
 	return retryTransient(ctx, restTransient, do)
 }
 
-// prepare makes the control table where it is missing and finds out what the server can do.
-func (b *restBackend) prepare(ctx context.Context, existing bool) error {
+// prepare makes the control table where it is missing and finds out what the server can do; that not where the lake is
+// only read, for it takes an attempt to commit.
+func (b *restBackend) prepare(ctx context.Context, c Config) error {
 	_, err := b.load(ctx, controlTable)
 	if errors.Is(err, ErrNotFound) {
-		if existing {
-			return fault.Usagef("lake: REST catalog %s has no table %s: check the address and warehouse, or let the first ingest make the lake", storage.Redact(b.url), controlTable)
+		if c.Existing {
+			return noLake(fmt.Sprintf("%s (a REST catalog without the table %s)", storage.Redact(b.url), controlTable))
 		}
 		err = b.createControl(ctx)
 	}
-	if err != nil {
+	if err != nil || c.ReadOnly {
 		return err
 	}
 	b.single, err = b.probe(ctx)
@@ -137,14 +138,8 @@ func (b *restBackend) createControl(ctx context.Context) error {
 	if err != nil || st.cut > 0 {
 		return err
 	}
-	var cut int64
-	for _, h := range st.heads {
-		for _, s := range h.meta.Snapshots() {
-			cut = max(cut, summaryOf(s).cut())
-		}
-	}
 	control, _ := st.token.(head)
-	move, err := b.moveCut(ctx, control, cut)
+	move, err := b.moveCut(ctx, control, st.lastCut())
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type sqlBackend struct {
 	cache   *metadataCache
 	dialect dialect
 	typed   bool // iceberg_tables has the column iceberg_type
+	only    bool // the database is only read
+	derived bool // millrace_lake has no row of this lake: its cut number is what the tables' own snapshots say
 	hook    func(string)
 	placed  placement
 }
@@ -38,6 +40,7 @@ type dialect struct {
 	// transient reports whether trying again may help.
 	transient func(error) bool
 	columns   string // a query with one parameter, the table, for the names of its columns
+	strangers string // a query for tables of other programs, in a database that holds but one lake's catalog; "": others may use it too
 	// begun is run at the beginning of a commit's transaction; "": nothing.
 	begun string
 	// What leases need: the database's time in milliseconds since 1970, a column that numbers its rows, and
@@ -63,9 +66,12 @@ const (
 )
 
 // prepare makes the catalog's tables where they are missing and reads the cut number out of the
-// tables' own snapshots where the lake has no row yet.
+// tables' own snapshots where the lake has no row yet. In a database that is only read it makes nothing.
 func (b *sqlBackend) prepare(ctx context.Context) error {
 	for _, ddl := range []string{createTablesDDL, createPropertiesDDL, createLakeDDL} {
+		if b.only {
+			break
+		}
 		if err := b.retry(ctx, func() error { _, err := b.db.ExecContext(ctx, ddl); return err }); err != nil {
 			return b.fail("prepare the catalog's tables", err)
 		}
@@ -75,25 +81,41 @@ func (b *sqlBackend) prepare(ctx context.Context) error {
 		return b.fail("inspect the catalog's tables", err)
 	}
 	b.typed = typed
-	var cut int64
-	err = b.db.QueryRowContext(ctx, b.q(`SELECT cut FROM millrace_lake WHERE catalog_name = ?`), b.name).Scan(&cut)
-	if err == nil {
-		return nil
+	known, err := b.hasColumn(ctx, "millrace_lake", "cut")
+	if err != nil {
+		return b.fail("inspect the catalog's tables", err)
 	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return b.fail("read the cut number", err)
+	if known {
+		var cut int64
+		err := b.db.QueryRowContext(ctx, b.q(`SELECT cut FROM millrace_lake WHERE catalog_name = ?`), b.name).Scan(&cut)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return b.fail("read the cut number", err)
+		}
+	}
+	b.derived = true
+	if b.only {
+		return nil
 	}
 	st, err := b.read(ctx)
 	if err != nil {
 		return err
 	}
+	_, err = b.db.ExecContext(ctx, b.q(`INSERT INTO millrace_lake (catalog_name, cut) VALUES (?, ?) ON CONFLICT (catalog_name) DO NOTHING`), b.name, st.cut)
+	b.derived = false
+	return b.fail("store the cut number", err)
+}
+
+// lastCut is the highest cut number in the snapshots of the tables.
+func (st state) lastCut() (cut int64) {
 	for _, h := range st.heads {
 		for _, s := range h.meta.Snapshots() {
 			cut = max(cut, summaryOf(s).cut())
 		}
 	}
-	_, err = b.db.ExecContext(ctx, b.q(`INSERT INTO millrace_lake (catalog_name, cut) VALUES (?, ?) ON CONFLICT (catalog_name) DO NOTHING`), b.name, cut)
-	return b.fail("store the cut number", err)
+	return cut
 }
 
 // checkExisting refuses a database that holds no catalog, and a name that no lake in it has.
@@ -103,7 +125,7 @@ func (b *sqlBackend) checkExisting(ctx context.Context, where string) error {
 		return b.fail("inspect the catalog's tables", err)
 	}
 	if !ok {
-		return fault.Usagef("no catalog in %s; check where lake.catalog points (the first ingest makes it)", where)
+		return b.nothingIn(ctx, where)
 	}
 	query := `SELECT DISTINCT catalog_name FROM iceberg_tables`
 	if ours, err := b.hasColumn(ctx, "millrace_lake", "cut"); err != nil {
@@ -120,6 +142,21 @@ func (b *sqlBackend) checkExisting(ctx context.Context, where string) error {
 		return fault.Usagef("the catalog in %s holds no lake named %s, but %s; set lake.name", where, b.name, strings.Join(names, ", "))
 	}
 	return nil
+}
+
+// nothingIn says that there is no catalog in a database, and whether it is another program's.
+func (b *sqlBackend) nothingIn(ctx context.Context, where string) error {
+	if b.dialect.strangers == "" {
+		return noLake(where)
+	}
+	names, err := b.texts(ctx, b.dialect.strangers)
+	if err != nil {
+		return b.fail("inspect the database", err)
+	}
+	if len(names) == 0 {
+		return noLake(where)
+	}
+	return fault.Usagef("no catalog in %s: it is the database of another program, with %s; check where lake.catalog points", where, names[0])
 }
 
 func (b *sqlBackend) hasColumn(ctx context.Context, tbl, column string) (bool, error) {
@@ -197,10 +234,15 @@ func (b *sqlBackend) readTables(ctx context.Context, names []string) (state, err
 			return state{}, err
 		}
 		b.cache.keep(st.heads)
-		if names != nil {
-			maps.DeleteFunc(st.heads, func(name string, _ head) bool { return !slices.Contains(names, name) })
+		others := func(name string, _ head) bool { return names != nil && !slices.Contains(names, name) }
+		if !b.derived {
+			maps.DeleteFunc(st.heads, others)
 		}
 		err = b.loadAll(ctx, st)
+		if err == nil && b.derived {
+			st.cut = st.lastCut()
+			maps.DeleteFunc(st.heads, others)
+		}
 		if err == nil {
 			return st, nil
 		}
@@ -211,13 +253,16 @@ func (b *sqlBackend) readTables(ctx context.Context, names []string) (state, err
 }
 
 func (b *sqlBackend) readLocations(ctx context.Context) (state, error) {
-	query := b.q(`SELECT table_namespace, table_name, metadata_location FROM iceberg_tables
-		WHERE catalog_name = ? AND metadata_location IS NOT NULL` + b.isTable() + `
-		UNION ALL SELECT '', '', CAST(cut AS VARCHAR(20)) FROM millrace_lake WHERE catalog_name = ?`)
+	query, args := `SELECT table_namespace, table_name, metadata_location FROM iceberg_tables
+		WHERE catalog_name = ? AND metadata_location IS NOT NULL`+b.isTable(), []any{b.name}
+	if !b.derived {
+		query, args = query+` UNION ALL SELECT '', '', CAST(cut AS VARCHAR(20)) FROM millrace_lake WHERE catalog_name = ?`, append(args, b.name)
+	}
+	query = b.q(query)
 	var st state
 	err := b.retry(ctx, func() error {
 		st = state{heads: map[string]head{}}
-		rows, err := b.db.QueryContext(ctx, query, b.name, b.name)
+		rows, err := b.db.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
 		}

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -19,14 +21,16 @@ import (
 // while a commit is under way; synchronous(FULL) makes a commit survive a power failure;
 // immediate transactions and a busy timeout let racing committers queue instead of failing.
 func openSQLite(ctx context.Context, c Config, files *fileStores, path string) (backend, error) {
-	if c.Existing {
-		if _, err := os.Stat(path); err != nil {
-			return nil, fault.Usagef("no catalog: %w; check the path (the first ingest makes it)", err)
+	dsn := sqliteDSN(path)
+	switch {
+	case c.ReadOnly:
+		dsn = sqliteReadOnlyDSN(path)
+	case !c.Existing:
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, fault.Usagef("lake: folder of catalog %s: %w", path, err)
 		}
-	} else if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fault.Usagef("lake: folder of catalog %s: %w", path, err)
 	}
-	db, err := sql.Open("sqlite", sqliteDSN(path))
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fault.Usagef("lake: catalog %s: %w", path, err)
 	}
@@ -51,11 +55,44 @@ func sqliteDSN(path string) string {
 	}.Encode()}).String()
 }
 
+// sqliteReadOnlyDSN opens the database for reading, and never makes it. A connection that may only read (mode=ro) would leave the files of
+// the write-ahead log behind if it made them; one that may write, but never does (query_only), takes them away. So the former is
+// for a log that a writer has open or left behind, which is neither written back to the database nor removed.
+func sqliteReadOnlyDSN(path string) string {
+	options := url.Values{"mode": {"rw"}, "_pragma": {"query_only(1)", "busy_timeout(15000)"}}
+	if _, err := os.Stat(path + "-wal"); err == nil {
+		options["mode"] = []string{"ro"}
+	}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
+}
+
+// missingFile refuses an SQLite catalog that is not there, or is an empty file: opening that would write into it.
+func missingFile(catalog string) error {
+	if catalogScheme(catalog) != "sqlite" {
+		return nil
+	}
+	path, err := sqlitePath(catalog)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return noLake(path)
+	case err != nil:
+		return fault.Usagef("lake: catalog: %w; check where lake.catalog points", err)
+	case info.Size() == 0 && info.Mode().IsRegular():
+		return fault.Usagef("no catalog in %s: the file is empty; check where lake.catalog points, or remove it (the first ingest makes it)", path)
+	}
+	return nil
+}
+
 func sqliteDialect() dialect {
 	return dialect{
 		placeholder: func(int) string { return "?" },
 		transient:   sqliteTransient,
 		columns:     `SELECT name FROM pragma_table_info(?)`,
+		strangers:   `SELECT name FROM sqlite_master WHERE name NOT LIKE 'millrace@_%' ESCAPE '@' AND name NOT LIKE 'sqlite@_%' ESCAPE '@'`,
 		now:         `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`,
 		serial:      `INTEGER PRIMARY KEY AUTOINCREMENT`,
 	}
@@ -94,7 +131,7 @@ func newSQLBackend(c Config, files *fileStores, db *sql.DB, d dialect) *sqlBacke
 		hook = func(string) {}
 	}
 	return &sqlBackend{
-		db: db, name: c.Name, files: files, cache: newMetadataCache(), dialect: d, hook: hook,
+		db: db, name: c.Name, only: c.ReadOnly, files: files, cache: newMetadataCache(), dialect: d, hook: hook,
 		placed: func(name string) string {
 			namespace, tbl := splitName(name)
 			return c.Warehouse + "/" + namespace + "/" + tbl

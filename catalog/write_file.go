@@ -100,6 +100,9 @@ type object struct {
 }
 
 func (l *Lake) openObject(ctx context.Context, location string) (*object, error) {
+	if l.cfg.ReadOnly {
+		return nil, refused("write " + location)
+	}
 	store, name, err := l.files.resolve(ctx, location)
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", location, err)

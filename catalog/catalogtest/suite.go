@@ -37,6 +37,7 @@ type Harness struct {
 func Run(t *testing.T, h Harness) {
 	always := map[string]func(*testing.T, Harness){
 		"Tables":               testTables,
+		"ReadOnly":             testReadOnly,
 		"SchemaPolicies":       testSchemaPolicies,
 		"SchemaInCommit":       testSchemaInCommit,
 		"Summaries":            testSummaries,

@@ -145,11 +145,12 @@ func breaksList() *cobra.Command {
 
 // readJournal reads the log of breaks. done closes the lake.
 func readJournal(c *cobra.Command, l *lakeFlags) (*reconcile.History, func(), error) {
-	j, done, err := openJournal(c.Context(), l, c.ErrOrStderr())
+	lake, err := l.read(c.Context(), warnings(c.ErrOrStderr()))
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := j.Read(c.Context())
+	done := func() { _ = lake.Close() } // nothing was written
+	h, err := reconcile.NewJournal(lake).Read(c.Context())
 	if err != nil {
 		done()
 		return nil, nil, brokenChain(err)

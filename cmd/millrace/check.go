@@ -29,9 +29,8 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "tell every mistake of the project file, test its connections, print what is in force",
 		Long: `Tell every mistake of the project file, print what is in force (secrets masked), and test each connection. It changes
-nothing in the lake's files: of a lake that is not there yet it says whether its folders can be made. In a catalog
-that is a database or a REST service, or an SQLite file that another program made, it makes Millrace's own tables
-where they are missing, as the first ingest would.`,
+and makes nothing, neither in the lake's files nor in its catalog: of a lake that is not there yet it says so, and
+whether its folders can be made.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if schema {
 				s, err := project.JSONSchema()
@@ -90,29 +89,24 @@ func testConnections(ctx context.Context, f *project.File, w io.Writer) error {
 	return nil
 }
 
-// testLake opens the lake without making a file or a folder of it.
+// testLake opens the lake, for reading and without making a file, a folder or a table of it.
 func testLake(ctx context.Context, f *project.File, log *slog.Logger) (string, error) {
 	stores := f.Stores()
 	stores["file"] = openFolderOrAbove
 	at := f.Path(f.Lake.Catalog)
-	file, local := strings.CutPrefix(at, "sqlite://")
-	if local {
-		info, err := os.Stat(file)
-		if err == nil && info.Size() == 0 { // opening it would write into it
-			return "", fault.Usagef("no catalog in %s: the file is empty; check where lake.catalog points, or remove it (the first ingest makes it)", file)
-		}
-		if isMissing(err) {
+	lake, err := catalog.Open(ctx, catalog.Config{
+		Catalog: at, Name: f.Lake.Name, Warehouse: f.Path(f.Lake.Warehouse), ReadOnly: true,
+		Storage: stores.Open, REST: catalog.RESTConfig{Token: f.Lake.Token}, Logger: log,
+	})
+	if errors.Is(err, catalog.ErrNoLake) {
+		if file, local := strings.CutPrefix(at, "sqlite://"); local {
 			if _, err := folderOrAbove(filepath.Dir(file)); err != nil {
 				return "", err
 			}
-			_, err := stores.Open(ctx, f.Path(f.Lake.Warehouse))
-			return "ok, but not there yet: the first ingest makes it", err
 		}
+		_, err := stores.Open(ctx, f.Path(f.Lake.Warehouse))
+		return "ok; no catalog yet: the first ingest makes it", err
 	}
-	lake, err := catalog.Open(ctx, catalog.Config{
-		Catalog: at, Name: f.Lake.Name, Warehouse: f.Path(f.Lake.Warehouse), Existing: local,
-		Storage: stores.Open, REST: catalog.RESTConfig{Token: f.Lake.Token}, Logger: log,
-	})
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -48,7 +49,7 @@ func TestCheckChangesNothing(t *testing.T) {
 			t.Errorf("check %q left\n%s\nthere was\n%s", more, after, before)
 		}
 	}
-	same(0, "# lake: ok, but not there yet")
+	same(0, "# lake: ok; no catalog yet: the first ingest makes it")
 	same(2, "millrace.yaml is a file", "--set", "lake.catalog=sqlite://millrace.yaml/catalog.db")
 	same(2, "millrace.yaml is a file", "--set", "lake.warehouse=file://millrace.yaml/warehouse")
 	line(t, 0, `"event":"done"`, "ingest", "-p", file, "--until-caught-up", "--in-process")
@@ -60,4 +61,47 @@ func TestCheckChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(2, "no catalog in", "--set", "lake.catalog=sqlite://empty.db")
+}
+
+// TestReadingVerbsLeaveNoTrace runs each verb that only reads, where there is no lake and where there is one.
+func TestReadingVerbsLeaveNoTrace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "millrace.yaml")
+	line(t, 0, "wrote", "init", "-p", file, "--source", "files")
+	arrive(t, dir, "transactions/1.ndjson", "")
+	verbs := [][]string{
+		{"check"}, {"tables"}, {"show", "ledger.entries"}, {"show", "ledger.entries", "--history", "-k", "entry_id=1"}, {"verify"},
+		{"breaks", "list"}, {"export", "ledger.nothing"}, {"maintain", "--dry-run"}, {"nightly", "next"}, {"nightly", "status"}, {"nightly", "history"},
+	}
+	each := func(code func(verb string) int, want string) {
+		t.Helper()
+		for _, verb := range verbs {
+			before := onDisk(t, dir)
+			c, text := code(strings.Join(verb, " ")), want
+			if c < 2 {
+				text = ""
+			} else if verb[0] == "nightly" {
+				text = "there is no run history in"
+			}
+			line(t, c, text, append(slices.Clone(verb), "-p", file)...)
+			if after := onDisk(t, dir); after != before {
+				t.Errorf("%q left\n%s\nthere was\n%s", verb, after, before)
+			}
+		}
+	}
+	each(func(verb string) int {
+		if verb == "check" || verb == "nightly next" {
+			return 0
+		}
+		return 2
+	}, "yet: run `millrace ingest` first")
+	line(t, 0, `"event":"done"`, "ingest", "-p", file, "--until-caught-up", "--in-process")
+	each(func(verb string) int {
+		switch verb {
+		case "verify", "export ledger.nothing", "nightly status", "nightly history": // nothing to prove, no such table, no night
+			return 2
+		}
+		return 0
+	}, "")
 }

@@ -132,7 +132,7 @@ func (l *lakeFlags) stores(location string) (storage.Resolver, error) {
 		return project.FolderOfBuckets(filepath.Join(abs, "s3")), nil
 	}
 	if storage.Scheme(location) == "file" {
-		return storage.Resolver{"file": localio.Opener(localio.Options{})}, nil
+		return storage.Resolver{"file": localio.Opener(localio.Options{Lazy: true})}, nil
 	}
 	f, err := l.load()
 	if err != nil {
@@ -151,10 +151,10 @@ func (l *lakeFlags) exports(ctx context.Context, x *exportFlags, errs io.Writer)
 		if o, err = export.FromProject(ctx, f, logger(f, errs)); err != nil || x.to == "" {
 			return o, err
 		}
-		return o, x.open(ctx, f.Stores(), &o)
+		return o, x.open(ctx, f.OutputStores(), &o)
 	}
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if o.Lake, err = openDemoLake(ctx, l.dir, log); err != nil {
+	if o.Lake, _, err = project.ReadFolder(ctx, l.dir, log); err != nil {
 		return o, err
 	}
 	o.Logger = log

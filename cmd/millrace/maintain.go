@@ -33,7 +33,7 @@ refers to any more. Readers see the same rows before and after. It runs beside i
 loses neither's commits; kill it at any moment. With --every it goes on until SIGTERM.
 The settings are in the project file's section maintain.`,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			o, distance, tel, err := l.maintenance(c, addr, every)
+			o, distance, tel, err := l.maintenance(c, addr, every, dryRun)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ const patience = time.Hour
 
 // maintenance are the options of a lake's maintenance, with the lake open, the distance between passes, and what shows them.
 // The caller closes the lake and then the telemetry.
-func (l *lakeFlags) maintenance(c *cobra.Command, addr string, every time.Duration) (o maintain.Options, distance time.Duration, tel *telemetry.Telemetry, err error) {
+func (l *lakeFlags) maintenance(c *cobra.Command, addr string, every time.Duration, dryRun bool) (o maintain.Options, distance time.Duration, tel *telemetry.Telemetry, err error) {
 	ctx, errs := c.Context(), c.ErrOrStderr()
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var f *project.File
@@ -89,10 +89,14 @@ func (l *lakeFlags) maintenance(c *cobra.Command, addr string, every time.Durati
 	}
 	if f == nil {
 		o.Logger = log
-		o.Lake, err = openDemoLake(ctx, l.dir, log)
+		open := project.OpenFolder
+		if dryRun {
+			open = project.ReadFolder
+		}
+		o.Lake, _, err = open(ctx, l.dir, log)
 	} else {
 		f.Observe(tel.Meter())
-		o, err = maintain.FromProject(ctx, f, log)
+		o, err = maintain.FromProject(ctx, f, dryRun, log)
 	}
 	if err != nil {
 		return o, 0, nil, errors.Join(err, tel.Close(context.WithoutCancel(ctx)))

@@ -73,7 +73,9 @@ func (x *nightlyFlags) settings(errs io.Writer) (nightly.Settings, *project.File
 	return s, f, err
 }
 
-// open opens the run history, and puts together what runs nights.
+// open opens the run history, and puts together what runs nights. It makes the history's database, which is the catalog's unless the
+// project file names another: the lease must be there before anything else is. Tables of a lake are not made in it: that is for
+// the first ingest, and until then every verb says that there is no lake.
 func (x *nightlyFlags) open(c *cobra.Command) (o nightly.Options, f *project.File, done func() error, err error) {
 	ctx, errs := c.Context(), &lockedWriter{to: c.ErrOrStderr()}
 	_, f, err = x.settings(errs)

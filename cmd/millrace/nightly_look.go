@@ -3,16 +3,17 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/jobs/nightly"
 	"github.com/millrace/millrace/sdk/calendar"
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/storage"
 )
 
 // look opens the run history for reading.
@@ -21,17 +22,28 @@ func (x *nightlyFlags) look(c *cobra.Command, do func(h *nightly.History, s nigh
 	if err != nil {
 		return err
 	}
-	leases, err := catalog.OpenLeases(c.Context(), f.NightlyDatabase(), catalog.LeaseOptions{Name: f.Lake.Name, Existing: true})
+	leases, err := catalog.OpenLeases(c.Context(), f.NightlyDatabase(), catalog.LeaseOptions{Name: f.Lake.Name, ReadOnly: true})
+	if errors.Is(err, catalog.ErrNotFound) {
+		return noHistory(f)
+	}
 	if err != nil {
-		return fmt.Errorf("there is no run history yet: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, leases.Close()) }()
-	h, err := nightly.OpenHistory(c.Context(), leases, nil)
+	h, err := nightly.LookAtHistory(c.Context(), leases)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return noHistory(f)
+	}
 	if err != nil {
 		return err
 	}
 	x.json = x.json || !onTerminal(c.OutOrStdout())
 	return do(h, s, leases)
+}
+
+// noHistory says that no night was run yet.
+func noHistory(f *project.File) error {
+	return fault.Usagef("there is no run history in %s yet: run `millrace nightly run` first, or check where nightly.database or lake.catalog points", storage.Redact(f.NightlyDatabase()))
 }
 
 func nightlyStatusCommand() *cobra.Command {

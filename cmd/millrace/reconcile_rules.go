@@ -95,7 +95,11 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 	}
 	ctx := c.Context()
 	if x.dir != "" {
-		lake, stores, err := project.OpenFolder(ctx, x.dir, log)
+		open := project.OpenFolder
+		if o.Rules.Life == nil { // nothing is written into the lake
+			open = project.ReadFolder
+		}
+		lake, stores, err := open(ctx, x.dir, log)
 		if err != nil {
 			return o, done, err
 		}
@@ -109,7 +113,12 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 			return o, done, err
 		}
 		o.Stores = f.Stores()
-		if o.Lake, err = f.OpenLake(ctx, true, log); err != nil {
+		if o.Rules.Life == nil { // nothing is written into the lake
+			o.Lake, err = f.ReadLake(ctx, log)
+		} else {
+			o.Lake, err = f.OpenLake(ctx, true, log)
+		}
+		if err != nil {
 			return o, done, err
 		}
 	}

@@ -84,15 +84,11 @@ func rulesListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		j, done, err := openJournal(c.Context(), &l, c.ErrOrStderr())
+		h, done, err := readJournal(c, &l)
 		if err != nil {
 			return err
 		}
 		defer done()
-		h, err := j.Read(c.Context())
-		if err != nil {
-			return err
-		}
 		type version struct {
 			SHA256     string `json:"sha256"`
 			Status     string `json:"status"` // approved, proposed, or used: a night ran with it and nobody proposed it

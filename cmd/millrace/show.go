@@ -45,7 +45,7 @@ tells them. Only the files that can hold the rows asked for are read.
   millrace show ledger.accounts --key account_id=1001 --history`,
 		Args: func(c *cobra.Command, args []string) error { return oneTable(c, args, true) },
 		RunE: func(c *cobra.Command, args []string) error {
-			lake, err := l.open(c.Context(), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+			lake, err := l.read(c.Context(), slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 			if err != nil {
 				return err
 			}

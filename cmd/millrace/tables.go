@@ -27,8 +27,21 @@ func (l *lakeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&l.dir, "dir", "", "a folder that holds a lake, such as the demo wrote; instead of --project")
 }
 
-// open opens the lake read-only in spirit: it never makes a catalog. A demo folder's
+// read opens the lake for reading, and leaves no trace where there is none. A demo folder's
 // objects lie on disk, so its lake can be read with no server running.
+func (l *lakeFlags) read(ctx context.Context, log *slog.Logger) (*catalog.Lake, error) {
+	if l.dir != "" {
+		lake, _, err := project.ReadFolder(ctx, l.dir, log)
+		return lake, err
+	}
+	f, err := l.load()
+	if err != nil {
+		return nil, err
+	}
+	return f.ReadLake(ctx, log)
+}
+
+// open opens the lake for a verb that writes into it, but makes no catalog.
 func (l *lakeFlags) open(ctx context.Context, log *slog.Logger) (*catalog.Lake, error) {
 	if l.dir != "" {
 		return openDemoLake(ctx, l.dir, log)
@@ -53,7 +66,7 @@ func tablesCommand() *cobra.Command {
 		Use:   "tables",
 		Short: "list the lake's tables, their rows and cuts",
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := l.open(c.Context(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
+			lake, err := l.read(c.Context(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "prove every cut of the lake: debits = credits, balances = the sum of their entries",
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := l.open(c.Context(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
+			lake, err := l.read(c.Context(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
 			if err != nil {
 				return err
 			}

@@ -47,6 +47,8 @@ type Options struct {
 	NoSync bool
 	// MustExist refuses a folder that is not there instead of creating it.
 	MustExist bool
+	// Lazy leaves a folder that is not there to the first write, which creates it; until then it holds no object.
+	Lazy bool
 }
 
 // Store is a folder that holds objects. It is safe for concurrent use, also by several processes.
@@ -63,7 +65,7 @@ func Opener(opts Options) storage.Opener {
 }
 
 // Open opens the folder at location, a path or a file:// URL, and creates it
-// unless opts.MustExist. A relative path is resolved against the working
+// unless opts.MustExist or opts.Lazy. A relative path is resolved against the working
 // directory now, not later.
 func Open(location string, opts Options) (*Store, error) {
 	path, err := pathOf(location)
@@ -85,6 +87,8 @@ func Open(location string, opts Options) (*Store, error) {
 		return nil, s.failed("open folder", "", err)
 	case opts.MustExist:
 		return nil, fault.Usagef("open folder %s: there is no such folder", root)
+	case opts.Lazy:
+		return s, nil
 	}
 	if err := s.mkdirAll(root); err != nil {
 		return nil, s.failed("create folder", "", err)

@@ -33,6 +33,28 @@ func TestContractWithoutSync(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Store { return open(t, localio.Options{NoSync: true}) })
 }
 
+// TestContractWhereTheFolderIsNotYet keeps the contract in a folder that the first write makes.
+func TestContractWhereTheFolderIsNotYet(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T) storage.Store {
+		dir := filepath.Join(t.TempDir(), "later", "still")
+		s, err := localio.Open(dir, localio.Options{NoSync: true, Lazy: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range s.List(t.Context(), "") {
+			t.Errorf("list: %v", err)
+		}
+		if _, err := s.Stat(t.Context(), "x"); !errors.Is(err, storage.ErrNotExist) {
+			t.Errorf("stat: %v", err)
+		}
+		if _, err := os.Stat(filepath.Dir(dir)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("reading made the folder: %v", err)
+		}
+		return s
+	})
+}
+
 func TestOpenLocation(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -28,6 +28,13 @@ func (f *File) Stores() storage.Resolver {
 	return r
 }
 
+// OutputStores are Stores for what a verb writes: a folder is made by the first file in it, and so not by a run that writes nothing.
+func (f *File) OutputStores() storage.Resolver {
+	r := f.Stores()
+	r["file"] = localio.Opener(localio.Options{Lazy: true})
+	return r
+}
+
 func (s *S3) options() s3io.Options {
 	o := s3io.Options{Endpoint: s.Endpoint, Region: s.Region, CAFile: s.CAFile, PartSize: int(s.PartSize), Deadline: s.Deadline,
 		Credentials: s3io.Credentials{AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken, Profile: s.Profile}}
@@ -49,10 +56,21 @@ func (s *S3) options() s3io.Options {
 
 // OpenLake opens the project's lake. existing refuses to make a catalog where there is none.
 func (f *File) OpenLake(ctx context.Context, existing bool, log *slog.Logger) (*catalog.Lake, error) {
-	return catalog.Open(ctx, catalog.Config{
-		Catalog: f.Path(f.Lake.Catalog), Name: f.Lake.Name, Warehouse: f.Path(f.Lake.Warehouse), Existing: existing,
-		Storage: f.Stores().Open, REST: catalog.RESTConfig{Token: f.Lake.Token}, Logger: log, Meter: f.meter,
-	})
+	return f.openLake(ctx, catalog.Config{Existing: existing, Storage: f.Stores().Open, Logger: log})
+}
+
+// ReadLake opens the project's lake for reading, and leaves no trace where there is none: catalog.ErrNoLake.
+func (f *File) ReadLake(ctx context.Context, log *slog.Logger) (*catalog.Lake, error) {
+	stores := f.Stores()
+	stores["file"] = localio.Opener(localio.Options{MustExist: true})
+	return f.openLake(ctx, catalog.Config{ReadOnly: true, Storage: stores.Open, Logger: log})
+}
+
+// openLake puts in what the project file says of its lake.
+func (f *File) openLake(ctx context.Context, c catalog.Config) (*catalog.Lake, error) {
+	c.Catalog, c.Name, c.Warehouse = f.Path(f.Lake.Catalog), f.Lake.Name, f.Path(f.Lake.Warehouse)
+	c.REST, c.Meter = catalog.RESTConfig{Token: f.Lake.Token}, f.meter
+	return catalog.Open(ctx, c)
 }
 
 // OpenSource opens the project's change stream.

@@ -11,13 +11,14 @@ import (
 // FromProject puts the options of a project's exports together, with its lake open, which the caller
 // closes. The caller sets Table and Run.
 func FromProject(ctx context.Context, f *project.File, log *slog.Logger) (Options, error) {
-	to, err := f.Stores().Open(ctx, f.ExportTo())
+	lake, err := f.ReadLake(ctx, log) // first: where there is none, no folder is made for exports either
 	if err != nil {
-		return Options{}, fmt.Errorf("open export.to: %w", err)
+		return Options{}, err
 	}
-	lake, err := f.OpenLake(ctx, true, log)
+	to, err := f.OutputStores().Open(ctx, f.ExportTo())
 	if err != nil {
-		return Options{}, fmt.Errorf("open lake: %w", err)
+		_ = lake.Close() // nothing was written
+		return Options{}, fmt.Errorf("open export.to: %w", err)
 	}
 	return Options{Lake: lake, To: to, Format: f.Export.Format, MaxFileBytes: int64(f.Export.MaxFileSize), Logger: log}, nil
 }

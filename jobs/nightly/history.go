@@ -121,6 +121,9 @@ var historyDDL = []string{
 		PRIMARY KEY (catalog_name, digest))`,
 }
 
+// historyTables are those that historyDDL makes.
+var historyTables = []string{"millrace_nights", "millrace_night_steps", "millrace_night_events", "millrace_night_alerts", "millrace_night_texts"}
+
 // OpenHistory opens the history beside leases, and makes its tables where they are missing. clock is the time of records; nil: time.Now.
 func OpenHistory(ctx context.Context, leases *catalog.Leases, clock func() time.Time) (*History, error) {
 	if clock == nil {
@@ -130,6 +133,20 @@ func OpenHistory(ctx context.Context, leases *catalog.Leases, clock func() time.
 		return nil, fmt.Errorf("open the run history: %w", err)
 	}
 	return &History{leases: leases, clock: clock}, nil
+}
+
+// LookAtHistory opens the history beside leases for reading; it makes nothing. Where no night was run yet: a fault.Usage that is catalog.ErrNotFound.
+func LookAtHistory(ctx context.Context, leases *catalog.Leases) (*History, error) {
+	for _, name := range historyTables {
+		ok, err := leases.Has(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("open the run history: %w", err)
+		}
+		if !ok {
+			return nil, fault.Usagef("open the run history: no night was run yet: %w", catalog.ErrNotFound)
+		}
+	}
+	return &History{leases: leases, clock: time.Now}, nil
 }
 
 // writeAttempts is how often a write is tried whose outcome is not known.

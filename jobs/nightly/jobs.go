@@ -46,7 +46,7 @@ type Jobs struct {
 	Set []string
 	// Command runs a verb. When ctx ends it ends the process, and returns the context's error.
 	Command func(ctx context.Context, c Command) (Output, error)
-	// Open opens the lake and its stream. Where there is no lake yet it makes an empty one.
+	// Open opens the lake and its stream, for reading. Where there is no lake yet it is one that holds nothing.
 	Open func(ctx context.Context) (LedgerCloser, error)
 	// Latest is the lake's latest cut; 0: there is no lake.
 	Latest func(ctx context.Context) (int64, error)

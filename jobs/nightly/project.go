@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/project"
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/calendar"
+	changes "github.com/millrace/millrace/sdk/change"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/source"
 )
@@ -114,40 +115,86 @@ func Files(f *project.File) []string {
 	return out
 }
 
-// ledger is a project's lake with its stream.
+// ledger is a project's lake, as far as there is one, with its stream. It is read only, by one goroutine at a time.
 type ledger struct {
-	*catalog.Lake
+	lake   *catalog.Lake // nil: there is none yet
+	open   func(ctx context.Context) (*catalog.Lake, error)
 	stream source.Source
 }
 
 func openLedger(ctx context.Context, f *project.File, log *slog.Logger) (LedgerCloser, error) {
-	l, err := f.OpenLake(ctx, false, log)
-	if err != nil {
+	l := &ledger{open: func(ctx context.Context) (*catalog.Lake, error) { return f.ReadLake(ctx, log) }}
+	if _, err := l.look(ctx); err != nil {
 		return nil, err
 	}
-	s, err := f.OpenSource(ctx, log)
-	if err != nil {
+	var err error
+	if l.stream, err = f.OpenSource(ctx, log); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return ledger{l, s}, nil
+	return l, nil
+}
+
+// look opens the lake once it is there; the first ingest makes it. nil: it is not.
+func (l *ledger) look(ctx context.Context) (*catalog.Lake, error) {
+	if l.lake != nil {
+		return l.lake, nil
+	}
+	lake, err := l.open(ctx)
+	if errors.Is(err, catalog.ErrNoLake) {
+		return nil, nil
+	}
+	l.lake = lake
+	return lake, err
+}
+
+// BusinessDates are the lake's.
+func (l *ledger) BusinessDates(ctx context.Context) ([]catalog.BusinessDate, error) {
+	lake, err := l.look(ctx)
+	if lake == nil {
+		return nil, err
+	}
+	return lake.BusinessDates(ctx)
+}
+
+// Cuts are the lake's.
+func (l *ledger) Cuts(ctx context.Context) ([]catalog.CutInfo, error) {
+	lake, err := l.look(ctx)
+	if lake == nil {
+		return nil, err
+	}
+	return lake.Cuts(ctx)
 }
 
 // AtEnd reports whether the lake has all that is in the stream.
-func (l ledger) AtEnd(ctx context.Context) (bool, error) {
-	at, err := l.StreamPosition(ctx, l.stream.Stream())
+func (l *ledger) AtEnd(ctx context.Context) (bool, error) {
+	lake, err := l.look(ctx)
 	if err != nil {
 		return false, err
+	}
+	var at changes.Position
+	if lake != nil {
+		if at, err = lake.StreamPosition(ctx, l.stream.Stream()); err != nil {
+			return false, err
+		}
 	}
 	lag, err := l.stream.Lag(ctx, at)
 	return lag.Events == 0 || lag.Events < 0 && lag.Bytes <= 0, err // a source that cannot count events may count bytes
 }
 
 // Close closes both.
-func (l ledger) Close() error { return errors.Join(l.stream.Close(), l.Lake.Close()) }
+func (l *ledger) Close() (err error) {
+	if l.stream != nil {
+		err = l.stream.Close()
+	}
+	if l.lake != nil {
+		err = errors.Join(err, l.lake.Close())
+	}
+	return err
+}
 
 // latest is the number of the lake's latest cut; 0 where there is no lake.
 func latest(ctx context.Context, f *project.File, log *slog.Logger) (n int64, err error) {
-	l, err := f.OpenLake(ctx, true, log)
+	l, err := f.ReadLake(ctx, log)
 	if fault.Of(err) == fault.Usage && err != nil {
 		log.Debug("there is no lake", "reason", err)
 		return 0, nil
