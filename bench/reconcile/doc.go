@@ -1,8 +1,8 @@
-// Command reconcile measures the reconciliation of a lake table with a statement of as many
-// rows, in another order and with a known share of breaks, beside a full outer join in DuckDB
-// over the same two sets of Parquet files. Both must find the same breaks.
+// Command reconcile measures a reconciliation by a rule file beside DuckDB, Polars and datacompy over the same
+// data: a ledger and a statement, as files or as tables of a lake, in different orders and with a known share of
+// breaks. All must find the same breaks.
 //
-//	go run ./bench/reconcile -dir DIR [-rows 1e6] [-breaks 0.3] [-matches]
+//	go run ./bench/reconcile -dir DIR [-rows 1e7] [-breaks 0.3] [-from files|lake] [-duplicates] [-matches] [-exact] [-peers duckdb,polars]
 //
 // Each engine runs in a process of its own with two threads. README.md has the figures.
 package main
