@@ -90,7 +90,10 @@ func (c *Control) Prove(stated map[string]Totals, m Materiality) (Result, error)
 	var items []Item
 	checked := int64(0)
 	for _, currency := range slices.Sorted(maps.Keys(stated)) {
-		s, t := c.of(currency), stated[currency]
+		s, t := c.sums[currency], stated[currency]
+		if s == nil { // no row has it; it is not taken for one that came
+			s = &controlled{}
+		}
 		net, err := s.credits.Sub(s.debits)
 		if err != nil {
 			return Result{}, fmt.Errorf("prove control totals in %q: %w", currency, err)
