@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -20,7 +19,6 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/metricsx"
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
 	pipepb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/pipeline_v1"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/universal/extworker"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/universal/runnerlib"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -71,7 +69,7 @@ func Run(ctx context.Context, p *beam.Pipeline, o Options) (Result, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	env, stop, err := environment(ctx, o.Environment)
+	env, stop, err := environment(ctx, o.Environment, log)
 	if err != nil {
 		return Result{}, err
 	}
@@ -92,24 +90,22 @@ func Run(ctx context.Context, p *beam.Pipeline, o Options) (Result, error) {
 }
 
 // environment readies where DoFns run; stop ends it after the job.
-func environment(ctx context.Context, e Environment) (env *pipepb.Environment, stop func(), err error) {
+func environment(ctx context.Context, e Environment, log *slog.Logger) (env *pipepb.Environment, stop func(), err error) {
 	if e.URN != "" {
 		env, err = graphx.CreateEnvironment(ctx, e.URN, func(context.Context) string { return e.Config })
 		return env, func() {}, err
 	}
 	// The workers outlive ctx: a job that is being cancelled still needs them.
-	background := context.WithoutCancel(ctx)
-	srv, err := extworker.StartLoopback(background, 0)
+	pool, err := startLoopback(context.WithoutCancel(ctx), log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start the in-process worker: %w", err)
 	}
-	stop = func() { srv.Stop(background) } // always nil
-	env, err = graphx.CreateEnvironment(ctx, graphx.URNEnvExternal, srv.EnvironmentConfig)
+	env, err = graphx.CreateEnvironment(ctx, graphx.URNEnvExternal, pool.endpoint)
 	if err != nil {
-		stop()
+		pool.close()
 		return nil, nil, fmt.Errorf("describe the in-process worker: %w", err)
 	}
-	return env, stop, nil
+	return env, pool.close, nil
 }
 
 func marshal(p *beam.Pipeline, env *pipepb.Environment) (*pipepb.Pipeline, error) {
@@ -125,12 +121,14 @@ func marshal(p *beam.Pipeline, env *pipepb.Environment) (*pipepb.Pipeline, error
 }
 
 func submit(ctx context.Context, proto *pipepb.Pipeline, o Options) (jobID string, err error) {
-	binary, remove, err := workerBinary(o.Environment.Binary)
-	if err != nil {
-		return "", err
-	}
-	defer remove()
-	if err := runnerlib.UpdateGoEnvironmentWorker(binary, proto); err != nil {
+	binary := o.Environment.Binary
+	if binary == "" {
+		// Nothing to stage. Prism, moreover, keeps what jobs stage in a map that
+		// it does not lock, so two jobs that stage at once may end the process.
+		for _, env := range proto.GetComponents().GetEnvironments() {
+			env.Dependencies = nil
+		}
+	} else if err := runnerlib.UpdateGoEnvironmentWorker(binary, proto); err != nil {
 		return "", fmt.Errorf("name the worker binary: %w", err)
 	}
 	options, err := optionsProto(o)
@@ -150,18 +148,6 @@ func submit(ctx context.Context, proto *pipepb.Pipeline, o Options) (jobID strin
 		return "", fmt.Errorf("submit job %q: %w", o.Name, err)
 	}
 	return id, nil
-}
-
-// workerBinary is the file to stage: job services insist on one, in-process workers need none.
-func workerBinary(path string) (name string, remove func(), err error) {
-	if path != "" {
-		return path, func() {}, nil
-	}
-	f, err := os.CreateTemp("", "millrace-worker-*")
-	if err != nil {
-		return "", nil, fmt.Errorf("make an empty worker file: %w", err)
-	}
-	return f.Name(), func() { os.Remove(f.Name()) }, f.Close()
 }
 
 func optionsProto(o Options) (*structpb.Struct, error) {
