@@ -7,18 +7,19 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/millrace/millrace/sdk/spillfile"
 )
 
 // spill holds sorted runs of a FileWriter's rows in one unlinked temporary file.
 type spill struct {
-	file *os.File
+	file *spillfile.File
 	size int64
 	runs []map[int]segment // by bucket
 }
@@ -27,12 +28,9 @@ type spill struct {
 type segment struct{ from, size int64 }
 
 func newSpill(dir string) (*spill, error) {
-	f, err := os.CreateTemp(dir, "millrace-rows-*")
+	f, err := spillfile.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("spill rows to disk: %w; give a folder with room", err)
-	}
-	if err := os.Remove(f.Name()); err != nil { // the space goes back to the disk however the process ends
-		return nil, errors.Join(fmt.Errorf("spill rows to disk: %w", err), f.Close())
 	}
 	return &spill{file: f}, nil
 }

@@ -7,16 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/millrace/millrace/sdk/reconciliation"
+	"github.com/millrace/millrace/sdk/spillfile"
 )
 
 // foundBreaks are the breaks of a leg whose parts were settled apart. Each part's come in their order; together they are in the order of their keys, which two
 // parts never share. They lie in a file that has no name.
 type foundBreaks struct {
-	file *os.File
+	file *spillfile.File
 	out  *bufio.Writer
 	size int64
 	runs [][2]int64 // from and to, by part
@@ -57,10 +57,9 @@ func (f *foundBreaks) add(breaks []byte) (err error) {
 		return nil
 	}
 	if f.file == nil {
-		if f.file, err = os.CreateTemp("", "millrace-breaks-*"); err != nil {
+		if f.file, err = spillfile.Open(""); err != nil {
 			return fmt.Errorf("keep breaks on disk: %w", err)
 		}
-		_ = os.Remove(f.file.Name()) // where an open file can't be removed, close does it
 		f.out = bufio.NewWriterSize(f.file, 64<<10)
 	}
 	if _, err := f.out.Write(breaks); err != nil {
@@ -73,8 +72,7 @@ func (f *foundBreaks) add(breaks []byte) (err error) {
 
 func (f *foundBreaks) close() {
 	if f != nil && f.file != nil {
-		_ = f.file.Close() // only read again, and gone
-		_ = os.Remove(f.file.Name())
+		_ = f.file.Close() // nothing in it is wanted any more
 	}
 }
 

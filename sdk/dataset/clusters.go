@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/millrace/millrace/sdk/dataset/internal/runs"
 	"github.com/millrace/millrace/sdk/dataset/internal/scatter"
 	"github.com/millrace/millrace/sdk/dataset/internal/stream"
+	"github.com/millrace/millrace/sdk/spillfile"
 	"github.com/millrace/millrace/sdk/storage"
 )
 
@@ -222,13 +221,13 @@ func inMemory(buf *scatter.Buffer, clusters [][]scatter.Located) error {
 // spillFile is a temporary file for clusters that do not fit into memory. It begins with the first.
 type spillFile struct {
 	dir  string
-	file *os.File
+	file *spillfile.File
 	size int64
 }
 
 func (s *spillFile) flush(buf *scatter.Buffer, clusters [][]scatter.Located) (err error) {
 	if s.file == nil {
-		if s.file, err = runs.TempFile(s.dir); err != nil {
+		if s.file, err = spillfile.Open(s.dir); err != nil {
 			return err
 		}
 	}

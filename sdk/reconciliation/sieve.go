@@ -3,7 +3,6 @@ package reconciliation
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -71,11 +70,6 @@ func NewSieve(left, right string, schema Schema, rules Rules, o SieveOptions) (*
 	if o.Workers == 0 {
 		o.Workers = 2
 	}
-	dir, err := os.MkdirTemp(o.Dir, "millrace-sieve-*")
-	if err != nil {
-		return nil, fmt.Errorf("make a folder for rows: %w", err)
-	}
-	o.Dir = dir
 	s := &Sieve{rules: rules, schema: schema, opts: o, inKey: make([]bool, len(schema.Texts)), cached: cachedRows}
 	for i := range rules.Passes {
 		s.several = s.several || len(rules.Passes[i].Keys) > 1
@@ -100,7 +94,7 @@ func (s *Sieve) Close() error {
 	for _, side := range s.sides {
 		errs = append(errs, side.store.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(s.opts.Dir))...)
+	return errors.Join(errs...)
 }
 
 // Append adds a row to the left side (0) or the right one (1). Nothing of m is kept.

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
+
+	"github.com/millrace/millrace/sdk/spillfile"
 )
 
 const (
@@ -25,11 +25,10 @@ type rowStore struct {
 	open   [sieveParts][]byte
 	full   [sieveParts][][]byte
 	gone   [sieveParts][]block
-	file   *os.File
+	file   *spillfile.File
 	slots  uint32 // of blockBytes, that the file has
 
-	lock sync.Mutex
-	free [][]byte
+	spare []byte // a block that was written to disk, to be filled again
 }
 
 // block is a full one on disk: the slot at which it begins, and its bytes.
@@ -44,8 +43,9 @@ func (s *rowStore) add(part int, row []byte) error {
 				return err
 			}
 		}
-		if open = s.block(); len(row) > cap(open) {
-			open = make([]byte, 0, len(row))
+		open, s.spare = s.spare, nil
+		if len(row) > cap(open) {
+			open = make([]byte, 0, max(blockBytes, len(row)))
 		}
 	}
 	s.open[part] = append(open, row...)
@@ -62,43 +62,19 @@ func (s *rowStore) close(part int) error {
 	}
 	s.budget.Add(int64(cap(b)))
 	if s.file == nil {
-		f, err := os.CreateTemp(s.dir, "rows-*")
+		f, err := spillfile.Open(s.dir)
 		if err != nil {
 			return fmt.Errorf("keep rows on disk: %w", err)
 		}
 		s.file = f
-		_ = os.Remove(f.Name()) // where a file that is open can't be removed, the folder goes with it later
 	}
 	if _, err := s.file.WriteAt(b, int64(s.slots)*blockBytes); err != nil {
-		return fmt.Errorf("keep rows on disk in %s: %w", s.dir, err)
+		return fmt.Errorf("keep rows on disk: %w", err)
 	}
 	s.gone[part] = append(s.gone[part], block{s.slots, uint32(len(b))})
 	s.slots += uint32((len(b) + blockBytes - 1) / blockBytes)
-	s.recycle(b)
+	s.spare = b[:0]
 	return nil
-}
-
-// block is an empty one.
-func (s *rowStore) block() []byte {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if n := len(s.free); n > 0 {
-		b := s.free[n-1]
-		s.free = s.free[:n-1]
-		return b
-	}
-	return make([]byte, 0, blockBytes)
-}
-
-func (s *rowStore) recycle(b []byte) {
-	if cap(b) != blockBytes {
-		return
-	}
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if len(s.free) < sieveParts/8 {
-		s.free = append(s.free, b[:0])
-	}
 }
 
 // take appends all rows of a part to dst. The part is empty afterwards.
@@ -113,7 +89,6 @@ func (s *rowStore) take(part int, dst []byte) ([]byte, error) {
 	dst = slices.Grow(dst, size)
 	for _, b := range s.full[part] {
 		dst = append(dst, b...)
-		s.recycle(b)
 	}
 	for _, b := range s.gone[part] {
 		n := len(dst)
@@ -122,7 +97,7 @@ func (s *rowStore) take(part int, dst []byte) ([]byte, error) {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return dst, fmt.Errorf("read rows from disk in %s: %w", s.dir, err)
+			return dst, fmt.Errorf("read rows from disk: %w", err)
 		}
 	}
 	dst = append(dst, s.open[part]...)

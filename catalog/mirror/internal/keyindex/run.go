@@ -2,13 +2,12 @@ package keyindex
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sort"
 
 	"github.com/millrace/millrace/catalog/internal/columns"
+	"github.com/millrace/millrace/sdk/spillfile"
 )
 
 // pageEntries is how many entries one read of the run fetches (4,080 bytes).
@@ -16,7 +15,7 @@ const pageEntries = 170
 
 // run is a shard's entries on disk, sorted by hash.
 type run struct {
-	file    *os.File
+	file    *spillfile.File
 	entries int64
 	first   []uint64 // Lo of each page's first entry
 	bloom   bloom
@@ -107,12 +106,9 @@ type runWriter struct {
 
 // newRunWriter starts a run of at most n entries whose filter may take filterBytes.
 func newRunWriter(dir string, filterBytes, n int64) (*runWriter, error) {
-	f, err := os.CreateTemp(dir, "millrace-keys-*")
+	f, err := spillfile.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("spill the key index to disk: %w; give a folder with room, or more memory", err)
-	}
-	if err := os.Remove(f.Name()); err != nil { // the space goes back however the process ends
-		return nil, errors.Join(fmt.Errorf("spill the key index to disk: %w", err), f.Close())
 	}
 	r := &run{file: f, bloom: newBloom(n, filterBytes), pageNo: -1}
 	return &runWriter{run: r, buf: make([]byte, 0, blockEntries*entrySize)}, nil

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/millrace/millrace/sdk/dataset/internal/columns"
 	"github.com/millrace/millrace/sdk/dataset/internal/stream"
+	"github.com/millrace/millrace/sdk/spillfile"
 )
 
 // Sorter sorts any number of rows within a memory budget. It is not safe for concurrent use.
@@ -21,7 +21,7 @@ type Sorter struct {
 	budget    int64
 	batchRows int
 	dir       string
-	file      *os.File
+	file      *spillfile.File
 	size      int64
 	segments  []Segment
 }
@@ -50,7 +50,7 @@ func (s *Sorter) Add(ctx context.Context, batch arrow.RecordBatch) error {
 // spill writes what is in memory as a sorted segment.
 func (s *Sorter) spill(ctx context.Context) error {
 	if s.file == nil {
-		f, err := TempFile(s.dir)
+		f, err := spillfile.Open(s.dir)
 		if err != nil {
 			return err
 		}
@@ -117,16 +117,4 @@ func (s *Sorter) Close() error {
 	f := s.file
 	s.file = nil
 	return f.Close()
-}
-
-// TempFile opens a file in dir that has no name any more: it is gone when it is closed, or the process is.
-func TempFile(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "millrace-spill-*")
-	if err != nil {
-		return nil, fmt.Errorf("make a temporary file to spill to: %w", err)
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(fmt.Errorf("unlink the spill file: %w", err), f.Close())
-	}
-	return f, nil
 }
