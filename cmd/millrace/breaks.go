@@ -116,19 +116,13 @@ func breaksList() *cobra.Command {
 			}
 		}
 		slices.SortStableFunc(lines, func(a, b breakLine) int { return strings.Compare(a.First, b.First) }) // the oldest first
-		if x.asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(lines)
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "BREAK\tSTATUS\tCLASS\tKEY\tDIFFERENCE\tSINCE\tDAYS\tOWNER\tDEADLINE\tWAITS FOR APPROVAL")
-		for _, b := range lines {
+		return printList(c.OutOrStdout(), x.asJSON, "BREAK\tSTATUS\tCLASS\tKEY\tDIFFERENCE\tSINCE\tDAYS\tOWNER\tDEADLINE\tWAITS FOR APPROVAL", lines, func(t io.Writer, b breakLine) {
 			mark := ""
 			if b.Overdue {
 				mark = " overdue"
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s %s\t%s\t%d\t%s\t%s%s\t%s\n", b.ID[:min(12, len(b.ID))], b.Status, b.Class, b.Key, b.Difference, b.Currency, b.First, b.Days, b.Owner, b.Deadline, mark, b.Waits)
-		}
-		return t.Flush()
+		})
 	}}
 	l.add(c)
 	f := c.Flags()
@@ -141,6 +135,19 @@ func breaksList() *cobra.Command {
 	f.BoolVar(&x.all, "all", false, "also those that are not open")
 	f.BoolVar(&x.asJSON, "json", false, "print JSON")
 	return c
+}
+
+// printList prints lines as JSON, or as a table with a header, whose cells are parted by tabs.
+func printList[T any](out io.Writer, asJSON bool, header string, lines []T, line func(io.Writer, T)) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(lines)
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, header)
+	for _, l := range lines {
+		line(t, l)
+	}
+	return t.Flush()
 }
 
 // readJournal reads the log of breaks. done closes the lake.
@@ -303,15 +310,9 @@ func breaksWriteOffs() *cobra.Command {
 			out = append(out, writeOff{k.ID, k.Rules, p.Period, k.Difference, k.Currency, k.Account, string(k.Status), p.By, p.Reason,
 				h.State.Spent(k.Rules, k.Currency, p.Period, "").String()})
 		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(out)
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "BREAK\tPERIOD\tAMOUNT\tSTATUS\tPROPOSED BY\tPERIOD'S TOTAL\tWHY")
-		for _, w := range out {
+		return printList(c.OutOrStdout(), asJSON, "BREAK\tPERIOD\tAMOUNT\tSTATUS\tPROPOSED BY\tPERIOD'S TOTAL\tWHY", out, func(t io.Writer, w writeOff) {
 			fmt.Fprintf(t, "%s\t%s\t%s %s\t%s\t%s\t%s\t%s\n", w.ID[:min(12, len(w.ID))], w.Period, w.Amount, w.Currency, w.Status, w.By, w.Spent, w.Why)
-		}
-		return t.Flush()
+		})
 	}}
 	l.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -164,33 +164,26 @@ const leastPrefix = 6
 // casesOf finds cases by their identities or by what these begin with.
 func casesOf(h *reconcile.History, ids []string) (out []*life.Case, err error) {
 	for _, id := range ids {
-		found := h.State.Case(id)
-		for _, k := range h.State.Cases() {
-			if found != nil || len(id) < leastPrefix {
-				break
-			}
-			if strings.HasPrefix(k.ID, id) {
-				if found = k; ambiguous(h, id) {
-					return nil, fault.Usagef("several breaks begin with %s: give more of it", id)
+		var found []*life.Case
+		if k := h.State.Case(id); k != nil {
+			found = append(found, k)
+		} else if len(id) >= leastPrefix {
+			for _, k := range h.State.Cases() {
+				if strings.HasPrefix(k.ID, id) {
+					found = append(found, k)
 				}
 			}
 		}
-		if found == nil {
+		switch len(found) {
+		case 0:
 			return nil, fault.Usagef("there is no break %s; see millrace breaks list --all", id)
+		case 1:
+			out = append(out, found[0])
+		default:
+			return nil, fault.Usagef("%d breaks begin with %s: give more of it", len(found), id)
 		}
-		out = append(out, found)
 	}
 	return out, nil
-}
-
-func ambiguous(h *reconcile.History, prefix string) bool {
-	n := 0
-	for _, k := range h.State.Cases() {
-		if strings.HasPrefix(k.ID, prefix) {
-			n++
-		}
-	}
-	return n > 1
 }
 
 // printEvent tells the event that was recorded last.

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,15 +109,9 @@ func rulesListCommand() *cobra.Command {
 			}
 			out = append(out, s)
 		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(out)
-		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "SHA256\tSTATUS\tPROPOSED BY\tAPPROVED BY\tEFFECTIVE")
-		for _, v := range out {
+		return printList(c.OutOrStdout(), asJSON, "SHA256\tSTATUS\tPROPOSED BY\tAPPROVED BY\tEFFECTIVE", out, func(t io.Writer, v version) {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", v.SHA256[:16], v.Status, v.Proposed, v.ApprovedBy, v.Effective)
-		}
-		return t.Flush()
+		})
 	}}
 	l.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

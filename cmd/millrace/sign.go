@@ -21,7 +21,7 @@ func signCommand() *cobra.Command {
 	c := &cobra.Command{Use: "sign DIR", Short: "sign a run of a rule file, as its preparer or its reviewer",
 		Long: `Sign a run that reconcile --rules has left in a folder: the SHA-256 of its summary.json, which has the run's
 parameters, totals and verdict, enters the chain of events in the lake. The reviewer is another person and signs
-after the preparer. Made again, the run's page shows the signatures.
+after the preparer. Where the rules have life:, the page of the run, made again, shows the signatures.
 
   millrace sign night --as preparer --by anna
   millrace sign night --as reviewer --by boris`,

@@ -115,11 +115,21 @@ func columnDay(s *reconciliation.Schema, m *reconciliation.Movement, name string
 	return m.Date
 }
 
+// judged is the proof of a taker that needs no more than the rows it took.
+type judged[T any, P interface {
+	*T
+	Prove(m proof.Materiality) (proof.Result, error)
+}] struct{ of T }
+
+func (j *judged[T, P]) prove(_ context.Context, _ *RulesOptions, _ []*loader, m proof.Materiality) (proof.Result, error) {
+	return P(&j.of).Prove(m)
+}
+
 // agreeTaker proves that totals agree, or, without a left side, that they are zero.
 type agreeTaker struct {
+	judged[proof.Agreement, *proof.Agreement]
 	spec *rulefile.AgreeProof
 	by   groupBy
-	of   proof.Agreement
 }
 
 func (t *agreeTaker) take(side string, m *reconciliation.Movement) error {
@@ -129,14 +139,10 @@ func (t *agreeTaker) take(side string, m *reconciliation.Movement) error {
 	return t.of.Find(t.by.of(m), m.Currency, m.Amount)
 }
 
-func (t *agreeTaker) prove(_ context.Context, _ *RulesOptions, _ []*loader, m proof.Materiality) (proof.Result, error) {
-	return t.of.Prove(m)
-}
-
 type rollTaker struct {
+	judged[proof.RollForward, *proof.RollForward]
 	spec   *rulefile.RollForwardProof
 	schema reconciliation.Schema
-	of     proof.RollForward
 }
 
 func (t *rollTaker) take(side string, m *reconciliation.Movement) error {
@@ -151,15 +157,11 @@ func (t *rollTaker) take(side string, m *reconciliation.Movement) error {
 	return fault.Mark(fault.Usage, err) // balances that are stated twice
 }
 
-func (t *rollTaker) prove(_ context.Context, _ *RulesOptions, _ []*loader, m proof.Materiality) (proof.Result, error) {
-	return t.of.Prove(m)
-}
-
 type sequenceTaker struct {
+	judged[proof.Sequence, *proof.Sequence]
 	spec   *rulefile.SequenceProof
 	by     groupBy
 	schema reconciliation.Schema
-	of     proof.Sequence
 	seen   map[string]bool // the numbers that came, with once
 }
 
@@ -185,14 +187,10 @@ func (t *sequenceTaker) take(side string, m *reconciliation.Movement) error {
 	return nil
 }
 
-func (t *sequenceTaker) prove(_ context.Context, _ *RulesOptions, _ []*loader, m proof.Materiality) (proof.Result, error) {
-	return t.of.Prove(m)
-}
-
 type cutOffTaker struct {
+	judged[proof.CutOff, *proof.CutOff]
 	spec   *rulefile.CutOffProof
 	schema reconciliation.Schema
-	of     proof.CutOff
 }
 
 func (t *cutOffTaker) take(side string, m *reconciliation.Movement) error {
@@ -202,10 +200,6 @@ func (t *cutOffTaker) take(side string, m *reconciliation.Movement) error {
 	}
 	t.of.Take([]string{m.FullRef()}, m.Currency, value, booking, m.Amount)
 	return nil
-}
-
-func (t *cutOffTaker) prove(_ context.Context, _ *RulesOptions, _ []*loader, m proof.Materiality) (proof.Result, error) {
-	return t.of.Prove(m)
 }
 
 type controlTaker struct {

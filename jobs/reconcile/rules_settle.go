@@ -61,7 +61,7 @@ func settleRules(ctx context.Context, o *RulesOptions, taker sieveTaker) (rep Ru
 		rejects = append(rejects, l.rejects...)
 	}
 	if err := rep.fill(o, legs); err != nil {
-		return rep, nil, nil, err
+		return rep, legs, nil, err
 	}
 	return rep, legs, rejects, rep.prove(ctx, o, proofs, loaders)
 }
