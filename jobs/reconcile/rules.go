@@ -36,7 +36,8 @@ type RulesOptions struct {
 	AsOf int32
 	// Out is a local folder for breaks.csv, matches.parquet, summary.json and report.html; "" writes none. It is made if it is not there.
 	Out string
-	// NoMatches leaves matches.parquet out: most of a run's output where most rows match.
+	// NoMatches leaves matches.parquet out: most of a run's output where most rows match. Rules that compare by trees write none: of rows that are equal they know
+	// no more than that.
 	NoMatches bool
 	Logger    *slog.Logger // nil: slog.Default()
 	// SignOffs are the signatures that were recorded under this run before: the page shows them, where it else has lines to sign by hand.
@@ -105,6 +106,8 @@ type LegReport struct {
 	Controls     []ControlReport  `json:"totals"`
 	// Cut counts rows and sums that had more candidates than a pass looks at.
 	Cut int64 `json:"cut,omitempty"`
+	// Trees is nil where the rules do not compare by trees.
+	Trees *TreesReport `json:"trees,omitempty"`
 }
 
 // ControlReport is one currency's control total, with the difference explained.
@@ -129,6 +132,7 @@ type settledLeg struct {
 	// result has the leg's breaks, and the matches that sifted does not count.
 	result *reconciliation.Settlement
 	sifted *reconciliation.Sifted // nil where result has all rows
+	trees  *TreesReport           // nil where the sides were not compared by trees
 	// found has the breaks of parts that were settled apart, and classes counts them; result has the others.
 	found   *foundBreaks
 	classes map[[2]reconciliation.Class]int64
@@ -185,7 +189,7 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 		if out, made, err = openOut(o.Out); err != nil {
 			return rep, fmt.Errorf("reconcile: write results to %s: %w", o.Out, err)
 		}
-		if !o.NoMatches {
+		if !o.NoMatches && o.Rules.Compare != "tree" {
 			matches = &matchFile{ctx: ctx, out: out}
 			defer matches.abort()
 		}
@@ -274,7 +278,7 @@ func worse(a, b Verdict) Verdict {
 
 func (l *settledLeg) report() (LegReport, error) {
 	r := LegReport{Name: l.plan.Name, Left: l.plan.Left.Name, Right: l.plan.Right.Name, AsOf: reconciliation.FormatDay(l.result.AsOf), Verdict: Pass,
-		ByPass: map[string]int64{}, Breaks: ByClass{}, Cut: l.result.Cut}
+		ByPass: map[string]int64{}, Breaks: ByClass{}, Cut: l.result.Cut, Trees: l.trees}
 	if l.sifted != nil {
 		r.Cut = l.sifted.Cut
 	}

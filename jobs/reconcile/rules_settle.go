@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/fault"
 	"github.com/millrace/millrace/sdk/reconciliation"
@@ -43,13 +44,16 @@ func settleRules(ctx context.Context, o *RulesOptions, taker sieveTaker) (rep Ru
 	if err != nil {
 		return rep, nil, nil, err
 	}
+	if err := o.pin(ctx); err != nil {
+		return rep, nil, nil, err
+	}
 	loaders := o.loaders(schema)
 	proofs, err := newProofs(o, schema, loaders)
 	if err != nil {
 		return rep, nil, nil, err
 	}
 	if len(plans) == 1 && len(loaders) == 2 && plans[0].Rules.Sifts() {
-		legs, err = sift(ctx, plans[0], loaders, taker)
+		legs, err = sift(ctx, plans[0], loaders, taker, o)
 	} else {
 		legs, err = settleWhole(ctx, plans, loaders)
 	}
@@ -73,6 +77,19 @@ func (o *RulesOptions) loaders(schema reconciliation.Schema) []*loader {
 		out[i] = &loader{opts: o, spec: &o.Rules.Sides[i], schema: schema}
 	}
 	return out
+}
+
+// pin settles on one cut of the lake for all sides, and for as often as they are read.
+func (o *RulesOptions) pin(ctx context.Context) error {
+	if o.Lake == nil || !slices.ContainsFunc(o.Rules.Sides, func(s rulefile.Side) bool { return s.Table != "" && o.Sides[s.Name] == "" }) {
+		return nil
+	}
+	cut, err := o.Lake.At(ctx, o.At)
+	if err != nil {
+		return fault.Mark(fault.Usage, err)
+	}
+	o.At = catalog.At{Cut: cut.Number()}
+	return nil
 }
 
 // settleWhole settles legs with all rows of all sides in memory.
@@ -102,34 +119,23 @@ func settleWhole(ctx context.Context, plans []rulefile.Plan, loaders []*loader) 
 	return legs, nil
 }
 
-// sift settles the one leg of two sides, of which only the rows that do not match for certain are held in memory. Both are read at once.
-func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, taker sieveTaker) (_ []settledLeg, err error) {
+// sift settles the one leg of two sides, of which only the rows that do not match for certain are held in memory.
+func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, taker sieveTaker, o *RulesOptions) (_ []settledLeg, err error) {
 	s, err := reconciliation.NewSieve(p.Left.Name, p.Right.Name, loaders[0].schema, p.Rules, reconciliation.SieveOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	failed := make([]error, len(loaders))
-	var reading sync.WaitGroup
-	for i, l := range loaders {
-		number := 0
-		if l.spec.Name == p.Right.Name {
-			number = 1
-		}
-		l.to = func(m *reconciliation.Movement) error { return s.Append(number, m) }
-		reading.Go(func() {
-			if err := l.load(ctx); err != nil {
-				failed[i] = fmt.Errorf("side %s: %w", l.spec.Name, err)
-			}
-		})
+	var trees *TreesReport
+	if o.Rules.Compare == "tree" {
+		trees, err = byTrees(ctx, s, p, loaders, o)
+	} else {
+		err = readBoth(ctx, p, loaders, s.Append)
 	}
-	reading.Wait()
-	for _, err := range failed {
-		if err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
-	leg := settledLeg{plan: p, account: loaders[0].opts.account(), found: &foundBreaks{}, classes: map[[2]reconciliation.Class]int64{}, parted: map[string]int64{}}
+	leg := settledLeg{plan: p, trees: trees, account: loaders[0].opts.account(), found: &foundBreaks{}, classes: map[[2]reconciliation.Class]int64{}, parted: map[string]int64{}}
 	precision := s.Precision()
 	out, err := s.Settle(reconciliation.Takers{Pairs: taker.pairs(p), Part: func(s *reconciliation.Settlement) (any, error) { return leg.describePart(s) },
 		Take: func(made any) error { return leg.take(made.(*settledPart), precision, taker) }})
@@ -142,6 +148,31 @@ func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, taker sieveTa
 	}
 	leg.result, leg.sifted = out.Settlement, out
 	return []settledLeg{leg}, nil
+}
+
+// readBoth reads both sides of a leg at once, and gives their rows to take: 0 is the left side, 1 the right one.
+func readBoth(ctx context.Context, p rulefile.Plan, loaders []*loader, take func(side int, m *reconciliation.Movement) error) error {
+	failed := make([]error, len(loaders))
+	var reading sync.WaitGroup
+	for i, l := range loaders {
+		number := 0
+		if l.spec.Name == p.Right.Name {
+			number = 1
+		}
+		l.to = func(m *reconciliation.Movement) error { return take(number, m) }
+		reading.Go(func() {
+			if err := l.load(ctx); err != nil {
+				failed[i] = fmt.Errorf("side %s: %w", l.spec.Name, err)
+			}
+		})
+	}
+	reading.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take counts a part and keeps its breaks.

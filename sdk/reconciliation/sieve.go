@@ -28,6 +28,7 @@ type Sieve struct {
 	cached int // how many rows of a side of a part are looked at together
 	// several says that a pass has several keys, whose texts are joined by |.
 	several bool
+	screen  *screen // nil where rows are not screened
 }
 
 // SieveOptions alter a sieve.
@@ -200,10 +201,15 @@ func (s *Sieve) Settle(t Takers) (*Sifted, error) {
 	out.Cut += out.Settlement.Cut
 	for side, from := range s.sides {
 		for code, have := range from.held {
-			if err := out.hold(side, from.currencies.names[code], have, out.scale); err != nil {
-				return nil, err
+			c := out.at(from.currencies.names[code])
+			c.rows[side] += have.rows
+			if err := have.addTo(&c.sides[side], out.scale); err != nil {
+				return nil, fmt.Errorf("control total in %s: %w", from.currencies.names[code], err)
 			}
 		}
+	}
+	if s.screen != nil {
+		return out, s.screen.settle(s, out)
 	}
 	return out, nil
 }
@@ -309,26 +315,6 @@ func (o *Sifted) at(currency string) *controlSums {
 	return c
 }
 
-// hold takes what a side holds in a currency, as it was added up when its rows came.
-func (o *Sifted) hold(side int, currency string, have *held, scale int) error {
-	c := o.at(currency)
-	c.rows[side] += have.rows
-	for digits, sum := range have.sums {
-		if sum.IsZero() {
-			continue
-		}
-		d, err := sum.Decimal(digits)
-		if err == nil {
-			d, err = d.RescaleExact(scale)
-		}
-		if err != nil {
-			return fmt.Errorf("control total in %s: %w", currency, err)
-		}
-		c.sides[side].Add(d.Coefficient())
-	}
-	return nil
-}
-
 // Controls are those of both sides whole: what they hold was added up as rows came, apart from the matching.
 func (o *Sifted) Controls() ([]Control, error) {
 	all := map[string]*controlSums{}
@@ -346,4 +332,27 @@ func (o *Sifted) Controls() ([]Control, error) {
 type held struct {
 	rows int64
 	sums [money.MaxScale + 1]money.Sum
+}
+
+func (h *held) add(amount money.Decimal) {
+	h.rows++
+	h.sums[amount.Scale()].Add(amount.Coefficient())
+}
+
+// addTo adds it to a sum of a scale.
+func (h *held) addTo(sum *money.Sum, scale int) error {
+	for digits, s := range h.sums {
+		if s.IsZero() {
+			continue
+		}
+		d, err := s.Decimal(digits)
+		if err == nil {
+			d, err = d.RescaleExact(scale)
+		}
+		if err != nil {
+			return err
+		}
+		sum.Add(d.Coefficient())
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package reconciliation
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,6 +26,7 @@ type sieveSide struct {
 	scale        int
 	numberScales []int
 	last         int32
+	again        []*held                    // after a screen: what was appended of what is held
 	bars         bool                       // a key has | in it, or may have
 	largest      [money.MaxScale + 1]uint64 // of the amounts' coefficients, without signs, by scale; MaxUint64 stands for all larger ones
 }
@@ -46,11 +46,19 @@ func (d *sieveSide) append(m *Movement) error {
 	if m.NoAmount {
 		m.Amount = money.Decimal{}
 	}
-	currency := d.count(m)
-	if !d.keyOf(m) {
+	keyed := d.keyOf(m)
+	var currency int
+	if screen := d.sieve.screen; screen == nil {
+		currency = d.count(m)
+	} else {
+		if keyed && !screen.differs(d) {
+			return nil
+		}
+		currency = d.appended(m)
+	}
+	if !keyed {
 		return d.keep(m)
 	}
-	d.bars = d.bars || d.sieve.several && bytes.IndexByte(d.key, '|') >= 0
 	d.encode(m, currency)
 	return d.store.add(int(xxh3.Hash(d.key)>>(64-sieveBits)), d.row)
 }
@@ -72,11 +80,18 @@ func (d *sieveSide) count(m *Movement) (currency int) {
 	if currency == len(d.held) {
 		d.held = append(d.held, &held{})
 	}
-	h := d.held[currency]
-	h.rows++
-	c := m.Amount.Coefficient()
-	h.sums[scale].Add(c)
-	d.largest[scale] = max(d.largest[scale], magnitude(c))
+	d.held[currency].add(m.Amount)
+	d.largest[scale] = max(d.largest[scale], magnitude(m.Amount.Coefficient()))
+	return currency
+}
+
+// appended takes a row that was counted when it was screened.
+func (d *sieveSide) appended(m *Movement) (currency int) {
+	currency = d.currencies.of(m.Currency)
+	for len(d.again) <= currency {
+		d.again = append(d.again, &held{})
+	}
+	d.again[currency].add(m.Amount)
 	return currency
 }
 
@@ -142,6 +157,7 @@ func (d *sieveSide) keyOf(m *Movement) bool {
 			}
 			d.key = binary.AppendUvarint(d.key, uint64(len(t)))
 			d.key = append(d.key, t...)
+			d.bars = d.bars || d.sieve.several && strings.IndexByte(t, '|') >= 0
 			continue
 		}
 		value := appendValue(d.scratch[:0], m, c)

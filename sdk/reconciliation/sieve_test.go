@@ -2,6 +2,7 @@ package reconciliation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,29 +85,35 @@ func breakIDs(s *Settlement) (out []string) {
 	return out
 }
 
+// drawSieved draws rows, of which most keys have one a side, and rules whose first pass pairs rows by key.
+func drawSieved(rt *rapid.T) (left, right []Movement, rules Rules) {
+	left, right, rules = drawRows(rt, "l"), drawRows(rt, "r"), drawRules(rt)
+	for _, rows := range [][]Movement{left, right} {
+		for i := range rows { // keys that most rows have for themselves
+			if rows[i].Texts[0] != "" && rapid.IntRange(0, 3).Draw(rt, "own key") > 0 {
+				rows[i].Texts[0] = fmt.Sprint("K", rapid.IntRange(0, 9).Draw(rt, "key"))
+			}
+			if d, err := rows[i].Amount.RescaleExact(4); err == nil && rapid.IntRange(0, 5).Draw(rt, "digits") == 0 {
+				rows[i].Amount = d
+			}
+		}
+	}
+	rules.Passes[0] = Pass{Name: "p0", Keys: []string{"reference"}, Windows: []Window{{Column: ColumnDate, After: rapid.IntRange(0, 3).Draw(rt, "after")}}, Near: rapid.Bool().Draw(rt, "near")}
+	if rapid.Bool().Draw(rt, "equal") {
+		rules.Passes[0].Equal = []string{"status"}
+	}
+	if rapid.Bool().Draw(rt, "again") { // by the same keys
+		rules.Passes = slices.Insert(rules.Passes, 1, Pass{Name: "again", Keys: []string{"reference"}, Tolerance: Tolerance{Absolute: amountOf(rapid.Int64Range(0, 300).Draw(rt, "tolerance"))},
+			Windows: []Window{{Column: ColumnDate, Before: 1, After: rapid.IntRange(0, 9).Draw(rt, "later")}}})
+	}
+	return left, right, rules
+}
+
 // TestSievesAgree: what a sieve says, with next to no memory and in any order of rows, is what Settle says of all rows at once.
 func TestSievesAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		left, right, rules := drawRows(rt, "l"), drawRows(rt, "r"), drawRules(rt)
-		for _, rows := range [][]Movement{left, right} {
-			for i := range rows { // keys that most rows have for themselves
-				if rows[i].Texts[0] != "" && rapid.IntRange(0, 3).Draw(rt, "own key") > 0 {
-					rows[i].Texts[0] = fmt.Sprint("K", rapid.IntRange(0, 9).Draw(rt, "key"))
-				}
-				if d, err := rows[i].Amount.RescaleExact(4); err == nil && rapid.IntRange(0, 5).Draw(rt, "digits") == 0 {
-					rows[i].Amount = d
-				}
-			}
-		}
-		rules.Passes[0] = Pass{Name: "p0", Keys: []string{"reference"}, Windows: []Window{{Column: ColumnDate, After: rapid.IntRange(0, 3).Draw(rt, "after")}}, Near: rapid.Bool().Draw(rt, "near")}
-		if rapid.Bool().Draw(rt, "equal") {
-			rules.Passes[0].Equal = []string{"status"}
-		}
-		if rapid.Bool().Draw(rt, "again") { // by the same keys
-			rules.Passes = slices.Insert(rules.Passes, 1, Pass{Name: "again", Keys: []string{"reference"}, Tolerance: Tolerance{Absolute: amountOf(rapid.Int64Range(0, 300).Draw(rt, "tolerance"))},
-				Windows: []Window{{Column: ColumnDate, Before: 1, After: rapid.IntRange(0, 9).Draw(rt, "later")}}})
-		}
+		left, right, rules := drawSieved(rt)
 		if !rules.Sifts() {
 			rt.Skip("they need all rows at once")
 		}
@@ -133,6 +140,100 @@ func TestSievesAgree(t *testing.T) {
 			rt.Fatalf("totals %v, want %v", controls, want)
 		}
 	})
+}
+
+// matchesOf counts a settlement's matches by pass.
+func matchesOf(s *Settlement) map[string]int64 {
+	out := map[string]int64{}
+	for _, o := range s.Matches() {
+		out[o.Pass]++
+	}
+	return out
+}
+
+// TestScreensAgree: rows that trees find equal are matches of the first pass, and all else is as Settle says of all rows at once.
+func TestScreensAgree(t *testing.T) {
+	t.Parallel()
+	screened := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		left, right, rules := drawSieved(rt)
+		for i := range left { // rows that are equal on both sides
+			if rapid.Bool().Draw(rt, "same") {
+				m := left[i].Clone()
+				m.Ref = fmt.Sprint("r+", i)
+				right = append(right, m)
+			}
+		}
+		if !rules.Screens() {
+			rt.Skip("they can't be screened")
+		}
+		whole, err := Settle(sideOf(t, "a", left), sideOf(t, "b", right), rules)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		want, err := whole.Controls()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		s, err := NewSieve("a", "b", settleSchema, rules, SieveOptions{Dir: t.TempDir()})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.StartScreen(); err != nil {
+			rt.Fatal(err)
+		}
+		each := func(f func(int, *Movement) error) {
+			for side, rows := range [2][]Movement{left, right} {
+				for _, m := range rapid.Permutation(rows).Draw(rt, "order") {
+					if err := f(side, &m); err != nil {
+						rt.Fatal(err)
+					}
+				}
+			}
+		}
+		each(s.Screen)
+		found, err := s.Screened()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		s.screen.full = rapid.IntRange(0, 4).Draw(rt, "full") == 0
+		if !found.Equal() || s.screen.full {
+			each(s.Append)
+		}
+		got := map[string]int64{}
+		out, err := s.Settle(Takers{})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if out.Left.Len() < len(left) && !s.screen.full {
+			screened++
+		}
+		for i, n := range out.Pairs {
+			if n > 0 {
+				got[rules.Passes[i].Name] += n
+			}
+		}
+		for pass, n := range matchesOf(out.Settlement) {
+			got[pass] += n
+		}
+		if w := matchesOf(whole); !maps.Equal(got, w) {
+			rt.Fatalf("matches %v, want %v", got, w)
+		}
+		if ids, w := breakIDs(out.Settlement), breakIDs(whole); !slices.Equal(ids, w) {
+			rt.Fatalf("identities %v, want %v", ids, w)
+		}
+		controls, err := out.Controls()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if fmt.Sprint(controls) != fmt.Sprint(want) {
+			rt.Fatalf("totals %v, want %v", controls, want)
+		}
+	})
+	if screened == 0 {
+		t.Error("no draw had rows that were found equal")
+	}
 }
 
 // TestRowsComeBackAsTheyWere writes rows of all kinds of columns and reads them.

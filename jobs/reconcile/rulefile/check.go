@@ -49,7 +49,34 @@ func (f *File) check() []strictyaml.Problem {
 	c.proofs()
 	c.life()
 	c.follow()
+	c.tree()
 	return c.problems
+}
+
+// tree checks what comparing by trees needs.
+func (c *checker) tree() {
+	if c.f.Compare != "tree" || len(c.problems) > 0 {
+		return
+	}
+	if len(c.f.Sides) != 2 {
+		c.say("compare", "trees compare two sides, not %d", len(c.f.Sides))
+		return
+	}
+	for i := range c.f.Sides {
+		other := &c.f.Sides[1-i]
+		for _, name := range slices.Sorted(maps.Keys(c.f.Sides[i].Columns)) {
+			if _, ok := other.Columns[name]; !ok {
+				c.say(fmt.Sprintf("sides[%d].columns.%s", i, name), "side %s has no such column, so that no row of one side equals one of the other, as trees need it", other.Name)
+			}
+		}
+	}
+	plans, err := c.f.Plans(0)
+	switch {
+	case err != nil:
+		c.say("compare", "%v", err)
+	case !plans[0].Rules.Screens():
+		c.say("compare", "trees need a first pass of pairs with keys that every other pass has too")
+	}
 }
 
 func (c *checker) side(path string, s *Side) {

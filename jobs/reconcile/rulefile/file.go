@@ -28,6 +28,8 @@ type File struct {
 	FeeFX    *Residual `yaml:"fee_fx" doc:"largest difference of amounts that counts as a fee or a difference of exchange rates"`
 	Classes  []Class   `yaml:"classes" doc:"break classes of your own; the first whose condition holds is taken"`
 
+	Compare string `yaml:"compare" default:"rows" enum:"rows|tree" doc:"tree: add both sides up first and compare rows only where their sums differ; matches are counted, not listed"`
+
 	Proofs []Proof `yaml:"proofs" doc:"what must hold of the sides beside their matching: balances, control totals, sequences, files received"`
 
 	Reports []string          `yaml:"reports" enum:"parquet|xlsx|json" doc:"breaks in more forms beside breaks.csv: breaks.parquet, breaks.xlsx, breaks.ndjson"`

@@ -42,6 +42,12 @@ func (h *Hasher) Text(s string) {
 	h.buf = append(h.buf, s...)
 }
 
+// Bytes is a text that is at hand as bytes.
+func (h *Hasher) Bytes(b []byte) {
+	h.buf = binary.AppendUvarint(append(h.buf, kindText), uint64(len(b)))
+	h.buf = append(h.buf, b...)
+}
+
 // Number is a decimal, by its value: zeros at its end do not count.
 func (h *Hasher) Number(d money.Decimal) {
 	d = d.Normalize()
@@ -60,8 +66,11 @@ func (h *Hasher) Int(i int64) {
 	h.buf = binary.LittleEndian.AppendUint64(append(h.buf, kindInt), uint64(i))
 }
 
+// Bucket is the row's bucket, once Row has ended its key.
+func (h *Hasher) Bucket() uint32 { return uint32(xxh3.Hash(h.buf[:h.key]) >> (64 - 4*Levels)) }
+
 // Sum is the row's bucket and hash.
 func (h *Hasher) Sum() (bucket uint32, row Hash) {
 	r := xxh3.Hash128(h.buf)
-	return uint32(xxh3.Hash(h.buf[:h.key]) >> (64 - 4*Levels)), Hash{Lo: r.Lo, Hi: r.Hi}
+	return h.Bucket(), Hash{Lo: r.Lo, Hi: r.Hi}
 }
