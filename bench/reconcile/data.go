@@ -60,12 +60,14 @@ func mix(x uint64) uint64 {
 }
 
 // both is the i-th movement on the ledger and on the statement. One in every of them differs: it is missing on the one side, or on the other, its amount is
-// wrong, or, where there are duplicates, the statement has it twice.
-func both(i, every int, duplicates bool) (left, right movement) {
+// wrong, or, where there are duplicates, the statement has it twice. On a statement that is no replica every second one is dated a day later.
+func both(i, every int, duplicates, replica bool) (left, right movement) {
 	h := mix(uint64(i))
 	left = movement{1, fmt.Sprintf("%016X", mix(h)), int64(h%10_000_000) - 5_000_000, [...]string{"EUR", "CZK", "USD"}[h>>40%3], int32(20_000 + h>>50%30)}
 	right = left
-	right.day += int32(h >> 33 & 1)
+	if !replica {
+		right.day += int32(h >> 33 & 1)
+	}
 	if every == 0 || i%every != every/2 {
 		return left, right
 	}
@@ -97,9 +99,9 @@ func sides(ctx context.Context, f flags, every int) error {
 	if f.rows%stride == 0 {
 		return fmt.Errorf("%d rows: choose another number", f.rows)
 	}
-	ledger := func(i int) movement { l, _ := both(i, every, f.duplicates); return l }
+	ledger := func(i int) movement { l, _ := both(i, every, f.duplicates, f.tree); return l }
 	statement := func(i int) movement {
-		_, r := both(int(uint64(i)*stride%uint64(f.rows)), every, f.duplicates)
+		_, r := both(int(uint64(i)*stride%uint64(f.rows)), every, f.duplicates, f.tree)
 		return r
 	}
 	return errors.Join(writeFile(filepath.Join(f.dir, ledgerFile), f.rows, ledger), writeFile(filepath.Join(f.dir, statementFile), f.rows, statement),

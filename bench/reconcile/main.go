@@ -60,7 +60,7 @@ type flags struct {
 	dir, child, profile, from, peers string
 	rows, rounds                     int
 	breaks                           float64
-	matches, duplicates, exact       bool
+	matches, duplicates, exact, tree bool
 }
 
 func main() {
@@ -72,6 +72,7 @@ func main() {
 	flag.StringVar(&f.peers, "peers", strings.Join(peers, ","), "engines beside ours")
 	flag.BoolVar(&f.matches, "matches", false, "write the matches too")
 	flag.BoolVar(&f.duplicates, "duplicates", false, "a quarter of the breaks are rows that the statement has twice")
+	flag.BoolVar(&f.tree, "tree", false, "compare a ledger with its replica by trees; from the lake a second round finds the trees of the first")
 	flag.BoolVar(&f.exact, "exact", false, "a pass of equal rows before the one with tolerances")
 	flag.IntVar(&f.rounds, "rounds", 3, "runs of each engine")
 	flag.StringVar(&f.profile, "profile", "", "write a CPU profile of this project's run")
@@ -110,12 +111,12 @@ func run(ctx context.Context, f flags) error {
 		return err
 	}
 	args := []string{"-dir", f.dir, "-rounds", fmt.Sprint(f.rounds), "-child", "millrace", "-from", f.from, "-profile", f.profile, fmt.Sprintf("-matches=%v", f.matches),
-		fmt.Sprintf("-exact=%v", f.exact)}
+		fmt.Sprintf("-exact=%v", f.exact), fmt.Sprintf("-tree=%v", f.tree)}
 	ours, err := child(exec.CommandContext(ctx, self, args...))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("2 × %d rows from %s, %g%% breaks, %d threads, matches written: %v\n", f.rows, f.from, f.breaks, threads, f.matches)
+	fmt.Printf("2 × %d rows from %s, %g%% breaks, %d threads, matches written: %v, by trees: %v\n", f.rows, f.from, f.breaks, threads, f.matches, f.tree)
 	ours.print("millrace", f.rounds, ours)
 	for name := range strings.SplitSeq(f.peers, ",") {
 		if name == "" {
@@ -149,7 +150,7 @@ func makeOnce(ctx context.Context, f flags) error {
 		every = int(100 / f.breaks)
 	}
 	note := filepath.Join(f.dir, "made")
-	what := fmt.Sprintf("%d rows, one in %d differs, duplicates %v", f.rows, every, f.duplicates)
+	what := fmt.Sprintf("%d rows, one in %d differs, duplicates %v, replica %v", f.rows, every, f.duplicates, f.tree)
 	if have, err := os.ReadFile(note); err == nil && string(have) == what {
 		return nil
 	}
@@ -197,6 +198,9 @@ func runHere(ctx context.Context, f flags) error {
 		exact = "  - {name: exact, keys: [reference], dates: {date: {}}}\n"
 	}
 	text := fmt.Appendf(nil, rules, places[0], places[1], exact)
+	if f.tree {
+		text = append(text, "compare: tree\n"...)
+	}
 	parsed, err := rulefile.Parse(filepath.Join(f.dir, "rules.yaml"), text, os.LookupEnv)
 	if err != nil {
 		return err

@@ -94,9 +94,10 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 		return o, done, nil
 	}
 	ctx := c.Context()
+	writes := o.Rules.Life != nil || (o.Rules.Compare == "tree" && !o.Dry) // into the lake
 	if x.dir != "" {
 		open := project.OpenFolder
-		if o.Rules.Life == nil { // nothing is written into the lake
+		if !writes {
 			open = project.ReadFolder
 		}
 		lake, stores, err := open(ctx, x.dir, log)
@@ -113,7 +114,7 @@ func (x *reconcileFlags) rulesOptions(c *cobra.Command) (o reconcile.RulesOption
 			return o, done, err
 		}
 		o.Stores = f.Stores()
-		if o.Rules.Life == nil { // nothing is written into the lake
+		if !writes {
 			o.Lake, err = f.ReadLake(ctx, log)
 		} else {
 			o.Lake, err = f.OpenLake(ctx, true, log)

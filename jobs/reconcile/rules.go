@@ -29,7 +29,7 @@ type RulesOptions struct {
 	Sides map[string]string
 	// Stores opens the places of the sides' files.
 	Stores storage.Resolver
-	// Lake has the sides that are tables, at At; nil where there are none.
+	// Lake has the sides that are tables, at At; nil where there are none. Rules with life, or that compare by trees, write into it unless Dry.
 	Lake *catalog.Lake
 	At   catalog.At
 	// AsOf is the day of which the books are, in days since 1970-01-01; 0 takes the last date of each leg's sides.
@@ -202,6 +202,9 @@ func runRules(ctx context.Context, o *RulesOptions) (rep RulesReport, err error)
 	}()
 	if err == nil {
 		err = rep.live(ctx, o, legs)
+	}
+	if err == nil && !o.Dry && legs[0].trees != nil {
+		err = legs[0].trees.keep(ctx, o)
 	}
 	if err != nil {
 		matches.abort()

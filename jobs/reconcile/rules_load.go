@@ -39,6 +39,8 @@ type loader struct {
 	reject  files.RejectFunc
 	sums    map[string]*sideSum
 	proofs  []*proofRun // that look at the side's rows
+	number  int         // 0 is the left side, 1 the right one
+	kept    *keptSide   // nil where the side's tree is not kept
 	// boundWhere is the condition, once it is known to fit the source.
 	boundWhere expr.Expr
 }
@@ -240,7 +242,13 @@ func (l *loader) table(ctx context.Context) error {
 	if rows, err = l.reader(plan.Schema); err != nil {
 		return err
 	}
-	for _, s := range plan.Splits {
+	splits := plan.Splits
+	if l.kept != nil {
+		if splits, err = l.kept.since(ctx, plan); err != nil {
+			return fmt.Errorf("what is kept of %s: %w", l.spec.Table, err)
+		}
+	}
+	for _, s := range splits {
 		in, err := l.opts.Lake.OpenSplit(ctx, plan.Schema, s, catalog.ReadOptions{Filter: rows.whereExpr, Table: spec.Schema})
 		if err != nil {
 			return fmt.Errorf("read %s: %w", l.spec.Table, err)

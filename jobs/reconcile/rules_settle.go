@@ -126,11 +126,16 @@ func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, taker sieveTa
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	for _, l := range loaders {
+		if l.spec.Name == p.Right.Name {
+			l.number = 1
+		}
+	}
 	var trees *TreesReport
 	if o.Rules.Compare == "tree" {
 		trees, err = byTrees(ctx, s, p, loaders, o)
 	} else {
-		err = readBoth(ctx, p, loaders, s.Append)
+		err = readBoth(ctx, loaders, s.Append)
 	}
 	if err != nil {
 		return nil, err
@@ -150,16 +155,12 @@ func sift(ctx context.Context, p rulefile.Plan, loaders []*loader, taker sieveTa
 	return []settledLeg{leg}, nil
 }
 
-// readBoth reads both sides of a leg at once, and gives their rows to take: 0 is the left side, 1 the right one.
-func readBoth(ctx context.Context, p rulefile.Plan, loaders []*loader, take func(side int, m *reconciliation.Movement) error) error {
+// readBoth reads both sides of a leg at once, and gives their rows to take, by the number of their side.
+func readBoth(ctx context.Context, loaders []*loader, take func(side int, m *reconciliation.Movement) error) error {
 	failed := make([]error, len(loaders))
 	var reading sync.WaitGroup
 	for i, l := range loaders {
-		number := 0
-		if l.spec.Name == p.Right.Name {
-			number = 1
-		}
-		l.to = func(m *reconciliation.Movement) error { return take(number, m) }
+		l.to = func(m *reconciliation.Movement) error { return take(l.number, m) }
 		reading.Go(func() {
 			if err := l.load(ctx); err != nil {
 				failed[i] = fmt.Errorf("side %s: %w", l.spec.Name, err)

@@ -17,21 +17,45 @@ type TreesReport struct {
 	Differ  int `json:"buckets_that_differ"`
 	// Compared is which rows were compared one by one: none where the trees are equal, those of buckets that differ, or all, where more than a hundredth differ.
 	Compared string `json:"rows_compared"`
+
+	kept []*keptSide
+}
+
+// keep writes the trees of the lake's tables, for the next run.
+func (t *TreesReport) keep(ctx context.Context, o *RulesOptions) error {
+	for _, k := range t.kept {
+		if err := k.write(ctx, o); err != nil {
+			return fmt.Errorf("keep the tree of side %s in %s: %w", k.loader.spec.Name, KeptTrees, err)
+		}
+	}
+	return nil
 }
 
 // byTrees adds both sides up, and gives the sieve only the rows of buckets that differ. They are read once more for that.
 func byTrees(ctx context.Context, s *reconciliation.Sieve, p rulefile.Plan, loaders []*loader, o *RulesOptions) (*TreesReport, error) {
+	rep := &TreesReport{Buckets: tree.Leaves, Compared: "differing"}
 	if err := s.StartScreen(); err != nil {
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 	}
-	if err := readBoth(ctx, p, loaders, s.Screen); err != nil {
+	if err := o.keeps(ctx, s, loaders); err != nil {
 		return nil, err
+	}
+	if err := readBoth(ctx, loaders, s.Screen); err != nil {
+		return nil, err
+	}
+	for _, l := range loaders {
+		if l.kept != nil {
+			if err := l.kept.take(); err != nil {
+				return nil, err
+			}
+			rep.kept = append(rep.kept, l.kept)
+		}
 	}
 	found, err := s.Screened()
 	if err != nil {
 		return nil, fmt.Errorf("leg %s: %w", p.Name, err)
 	}
-	rep := &TreesReport{Buckets: tree.Leaves, Differ: len(found.Differ), Compared: "differing"}
+	rep.Differ = len(found.Differ)
 	switch {
 	case found.Equal():
 		rep.Compared = "none"
@@ -40,7 +64,10 @@ func byTrees(ctx context.Context, s *reconciliation.Sieve, p rulefile.Plan, load
 		rep.Compared = "all"
 	}
 	again := o.loaders(loaders[0].schema)
-	if err := readBoth(ctx, p, again, s.Append); err != nil {
+	for i := range again {
+		again[i].number = loaders[i].number
+	}
+	if err := readBoth(ctx, again, s.Append); err != nil {
 		return nil, err
 	}
 	for i, l := range again {

@@ -12,9 +12,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connectors/localio"
 	"github.com/millrace/millrace/jobs/reconcile/rulefile"
 	"github.com/millrace/millrace/sdk/fault"
+	"github.com/millrace/millrace/sdk/reconciliation"
 	"github.com/millrace/millrace/sdk/storage"
 )
 
@@ -165,5 +167,164 @@ func TestTreeMistakes(t *testing.T) {
 		if err == nil || fault.Of(err) != fault.Usage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s in it", err, want)
 		}
+	}
+}
+
+const keptRules = `
+name: cards
+compare: tree
+sides:
+  - {name: ledger, table: ledger.entries, columns: {reference: {from: id}, amount: {}, currency: {is: EUR}}}
+  - {name: bank, file: bank.csv, columns: {reference: {}, amount: {}, currency: {is: EUR}}}
+passes:
+  - {name: exact, keys: [reference]}
+`
+
+// keptNight is a lake's table against a file, night after night.
+type keptNight struct {
+	t    *testing.T
+	dir  string
+	lake *catalog.Lake
+	bank []string
+}
+
+func (n *keptNight) run(asOf string) (RulesReport, error) {
+	n.t.Helper()
+	if err := os.WriteFile(filepath.Join(n.dir, "bank.csv"), []byte("reference,amount\n"+strings.Join(n.bank, "\n")+"\n"), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	f, err := rulefile.Parse(filepath.Join(n.dir, "rules.yaml"), []byte(keptRules), os.LookupEnv)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	day, err := reconciliation.ParseDay(asOf)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return RunRules(n.t.Context(), RulesOptions{Rules: f, Text: []byte(keptRules), AsOf: day, Lake: n.lake, Stores: storage.Resolver{"file": localio.Opener(localio.Options{})},
+		Out: filepath.Join(n.dir, asOf), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+}
+
+// post commits entries from..to and books them at the bank.
+func (n *keptNight) post(number, from, to int, replace bool) {
+	var ids []string
+	var cents []int64
+	for i := from; i < to; i++ {
+		ids, cents = append(ids, fmt.Sprintf("E%05d", i)), append(cents, int64(i))
+		n.bank = append(n.bank, fmt.Sprintf("E%05d,%d.%02d", i, i/100, i%100))
+	}
+	commitEntries(n.t, n.lake, number, replace, ids, cents)
+}
+
+// files are those of the table on disk, the newest last.
+func (n *keptNight) files() []string {
+	n.t.Helper()
+	tb, err := n.lake.Table(n.t.Context(), "ledger.entries")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	files, err := tb.Files(n.t.Context())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	var out []string
+	for _, f := range files {
+		out = append(out, strings.TrimPrefix(f.Path, "file://"))
+	}
+	return out
+}
+
+func (n *keptNight) kept() (rows int64) {
+	n.t.Helper()
+	tb, err := n.lake.Table(n.t.Context(), KeptTrees)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return tb.Rows()
+}
+
+// A night reads only the files that the table has got since the last one: its other files may even be gone.
+func TestKeptTrees(t *testing.T) {
+	t.Parallel()
+	n := &keptNight{t: t, dir: t.TempDir(), lake: lifeLake(t, t.TempDir(), nil)}
+	passes := func(asOf string, rows int64) {
+		t.Helper()
+		rep, err := n.run(asOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep.Verdict != Pass || rep.Matched != rows || rep.Legs[0].MatchedLeft != rows || rep.Sides[0].Rows != rows || rep.Sides[0].Totals["EUR"].Cmp(rep.Sides[1].Totals["EUR"]) != 0 ||
+			rep.Legs[0].Controls[0].Unexplained.Sign() != 0 {
+			t.Fatalf("%s: %+v", asOf, rep)
+		}
+		if n.kept() != 1 {
+			t.Errorf("%s: %d trees are kept", asOf, n.kept())
+		}
+	}
+	n.post(0, 0, 3000, false)
+	passes("2026-01-05", 3000)
+	first := n.files()[0]
+	if err := os.Rename(first, first+".away"); err != nil {
+		t.Fatal(err)
+	}
+	passes("2026-01-06", 3000)
+	n.post(1, 3000, 4000, false)
+	passes("2026-01-07", 4000)
+	passes("2026-01-08", 4000)
+
+	// With or without a kept tree a run says the same, byte for byte.
+	if err := os.Rename(first+".away", first); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join(n.dir, "2026-01-08", "summary.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.lake.Commit(t.Context(), catalog.Commit{Epoch: "forget", Tables: []catalog.TableChange{{Table: KeptTrees, ReplaceAll: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	passes("2026-01-08", 4000)
+	if anew, err := os.ReadFile(filepath.Join(n.dir, "2026-01-08", "summary.json")); err != nil || string(anew) != string(kept) {
+		t.Errorf("from a kept tree\n%s\nanew, %v\n%s", kept, err, anew)
+	}
+
+	// A difference has its rows looked at, those that were added up before too.
+	n.bank[17] = "E00017,99.00"
+	rep, err := n.run("2026-01-09")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Total != 1 || rep.Legs[0].Trees.Compared != "differing" || rep.Matched != 3999 {
+		t.Errorf("one changed amount: %+v", rep)
+	}
+
+	// Rows that were updated are in other files: all are read again.
+	n.bank = nil
+	n.post(2, 100, 2100, true)
+	passes("2026-01-10", 2000)
+	passes("2026-01-11", 2000)
+
+	// A kept tree that was damaged is a fault that says so, and not a verdict.
+	tb, err := n.lake.Table(t.Context(), KeptTrees)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := tb.Files(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(files[0].Path, "file://")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(data) / 3; i < len(data)/3+2000; i++ {
+		data[i] ^= 0x55
+	}
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.run("2026-01-12"); err == nil || !strings.Contains(err.Error(), KeptTrees) {
+		t.Errorf("a damaged tree: %v", err)
 	}
 }

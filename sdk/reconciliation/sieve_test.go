@@ -151,6 +151,73 @@ func matchesOf(s *Settlement) map[string]int64 {
 	return out
 }
 
+// restore gives a sieve the left side's rows that another one has screened.
+func restore(rt *rapid.T, s *Sieve, rules Rules, rows []Movement) {
+	before, err := NewSieve("a", "b", settleSchema, rules, SieveOptions{})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	defer before.Close()
+	if err := before.StartScreen(); err != nil {
+		rt.Fatal(err)
+	}
+	for _, m := range rows {
+		if err := before.Screen(0, &m); err != nil {
+			rt.Fatal(err)
+		}
+	}
+	state, err := before.ScreenState(0)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	if err := s.RestoreScreen(0, state); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// FuzzRestoreScreen: what is no state is refused, and nothing panics.
+func FuzzRestoreScreen(f *testing.F) {
+	rules := Rules{Name: "r", Passes: []Pass{{Name: "p", Keys: []string{"reference"}}}}
+	start := func(t testing.TB) *Sieve {
+		s, err := NewSieve("a", "b", settleSchema, rules, SieveOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.StartScreen(); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := start(f)
+	m := Movement{Amount: amountOf(5), Currency: "EUR", Date: 3, Texts: make([]string, len(settleSchema.Texts)), Numbers: make([]money.Decimal, len(settleSchema.Numbers)), Days: make([]int32, len(settleSchema.Days))}
+	if err := s.Screen(0, &m); err != nil {
+		f.Fatal(err)
+	}
+	state, err := s.ScreenState(0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(state)
+	f.Add([]byte(`{"tree":"","held":[{"rows":-1}]}`))
+	f.Add([]byte(`{"scale":99}`))
+	f.Fuzz(func(t *testing.T, state []byte) {
+		s := start(t)
+		defer s.Close()
+		if s.RestoreScreen(0, state) != nil {
+			return
+		}
+		again, err := s.ScreenState(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := start(t)
+		defer next.Close()
+		if err := next.RestoreScreen(0, again); err != nil {
+			t.Fatalf("what was kept again is refused: %v", err)
+		}
+	})
+}
+
 // TestScreensAgree: rows that trees find equal are matches of the first pass, and all else is as Settle says of all rows at once.
 func TestScreensAgree(t *testing.T) {
 	t.Parallel()
@@ -192,7 +259,16 @@ func TestScreensAgree(t *testing.T) {
 				}
 			}
 		}
-		each(s.Screen)
+		if rapid.Bool().Draw(rt, "restored") { // a part of the left side was screened before, by another sieve
+			rows := left
+			seen := rapid.IntRange(0, len(rows)).Draw(rt, "seen")
+			restore(rt, s, rules, rows[:seen])
+			left = rows[seen:]
+			each(s.Screen)
+			left = rows
+		} else {
+			each(s.Screen)
+		}
 		found, err := s.Screened()
 		if err != nil {
 			rt.Fatal(err)

@@ -1,0 +1,273 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/sdk/expr"
+	"github.com/millrace/millrace/sdk/money"
+	"github.com/millrace/millrace/sdk/reconciliation"
+)
+
+// KeptTrees is the lake's table of what runs by trees have added up: a row for each side as a rule file reads it, of the snapshot that was read last. A later run
+// adds the files that the table has got since. Where a file has left it, by a rewrite or a delete, all are read. Rows may be removed at any time:
+// what is missing is added up again.
+const KeptTrees = "reconciliation.trees"
+
+func keptSchema() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{{Name: "definition", Type: utf8}, {Name: "side", Type: utf8}, {Name: "table_name", Type: utf8}, {Name: "snapshot", Type: bigint},
+		{Name: "recorded_at", Type: instant}, {Name: "state", Type: arrow.BinaryTypes.Binary}}, nil)
+}
+
+// keptVersion is that of rows' hashes: with another one, trees are made anew.
+const keptVersion = 1
+
+// keptSide is a side's tree as it is kept, or as it is to be.
+type keptSide struct {
+	Screen []byte                     `json:"screen"`
+	Sums   map[string]map[int]keptSum `json:"sums"` // by currency, by scale
+	loader *loader
+	sieve  *reconciliation.Sieve
+
+	definition string
+	snapshot   int64
+	files      []string // of KeptTrees, that have it
+	at         int64    // the snapshot of KeptTrees in which they are
+	used       bool     // rows of it are in this run
+}
+
+type keptSum struct {
+	Rows int64  `json:"rows"`
+	Sum  []byte `json:"sum"`
+}
+
+// keeps readies sides whose trees are kept: tables of a lake, of which nothing but their trees is asked.
+func (o *RulesOptions) keeps(ctx context.Context, s *reconciliation.Sieve, loaders []*loader) error {
+	if o.Lake == nil {
+		return nil
+	}
+	for _, l := range loaders {
+		if l.spec.Table == "" || o.Sides[l.spec.Name] != "" || len(l.proofs) > 0 {
+			continue
+		}
+		text, err := json.Marshal(struct{ Version, Side, Schema, Pass any }{keptVersion, l.spec, l.schema, o.Rules.Passes[0]})
+		if err != nil {
+			return fmt.Errorf("side %s: name its tree: %w", l.spec.Name, err)
+		}
+		sum := sha256.Sum256(text)
+		l.kept = &keptSide{loader: l, sieve: s, definition: hex.EncodeToString(sum[:])}
+		if err := l.kept.find(ctx, o.Lake); err != nil {
+			return fmt.Errorf("side %s: read %s: %w", l.spec.Name, KeptTrees, err)
+		}
+	}
+	return nil
+}
+
+// find reads what is kept of the side.
+func (k *keptSide) find(ctx context.Context, lake *catalog.Lake) error {
+	cut, err := lake.At(ctx, catalog.At{})
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(cut.Tables(), KeptTrees) {
+		return nil
+	}
+	mine := expr.Col("definition").Eq(k.definition)
+	plan, err := cut.PlanScan(ctx, KeptTrees, catalog.ScanOptions{Filter: mine})
+	if err != nil {
+		return err
+	}
+	k.at = plan.Snapshot
+	var last arrow.Timestamp
+	for _, s := range plan.Splits {
+		for _, f := range s.Files {
+			one := catalog.ScanSplit{Bucket: s.Bucket, Files: []catalog.ScanFile{f}}
+			in, err := lake.OpenSplit(ctx, plan.Schema, one, catalog.ReadOptions{Filter: mine})
+			if err != nil {
+				return err
+			}
+			err = catalog.EachBatch(ctx, in, func(b arrow.RecordBatch) error {
+				for i := range int(b.NumRows()) {
+					if !slices.Contains(k.files, f.Path) {
+						k.files = append(k.files, f.Path)
+					}
+					if at := b.Column(4).(*array.Timestamp).Value(i); at >= last {
+						last, k.Screen, k.Sums = at, nil, nil
+						k.snapshot = b.Column(3).(*array.Int64).Value(i)
+						if err := json.Unmarshal(b.Column(5).(*array.Binary).Value(i), k); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// since leaves of a scan's plan the files that the kept tree lacks, and puts the tree in the place of the others. A tree that can't be used is not.
+func (k *keptSide) since(ctx context.Context, plan catalog.ScanPlan) ([]catalog.ScanSplit, error) {
+	if k.Screen == nil {
+		return plan.Splits, nil
+	}
+	lake, name, log := k.loader.opts.Lake, k.loader.spec.Table, k.loader.opts.Logger
+	before, err := filesOf(ctx, lake, name, k.snapshot)
+	if errors.Is(err, catalog.ErrNotFound) {
+		log.Debug("the snapshot of a kept tree is gone: all rows are added up", "side", k.loader.spec.Name, "snapshot", k.snapshot)
+		return plan.Splits, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now, err := filesOf(ctx, lake, name, plan.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	for f := range before {
+		if !now[f] {
+			log.Debug("files of a kept tree have left the table: all rows are added up", "side", k.loader.spec.Name, "file", f)
+			return plan.Splits, nil
+		}
+	}
+	if err := k.restore(); err != nil {
+		return nil, fmt.Errorf("%s: %w; remove its rows, or compare: rows", KeptTrees, err)
+	}
+	k.used = true
+	log.Info("a kept tree stands for the files that it has", "side", k.loader.spec.Name, "snapshot", k.snapshot, "kept", len(before), "files", len(now))
+	var out []catalog.ScanSplit
+	for _, s := range plan.Splits {
+		s.Files = slices.DeleteFunc(slices.Clone(s.Files), func(f catalog.ScanFile) bool { return before[fileName(f)] })
+		if len(s.Files) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// filesOf are a snapshot's files with their deletes.
+func filesOf(ctx context.Context, lake *catalog.Lake, name string, snapshot int64) (map[string]bool, error) {
+	cut, err := lake.At(ctx, catalog.At{Snapshot: snapshot})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := cut.PlanScan(ctx, name, catalog.ScanOptions{})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, s := range plan.Splits {
+		for _, f := range s.Files {
+			out[fileName(f)] = true
+		}
+	}
+	return out, nil
+}
+
+// fileName names a file as it is read: other deletes make it another one.
+func fileName(f catalog.ScanFile) string {
+	deletes := slices.Sorted(slices.Values(f.Deletes))
+	return fmt.Sprintf("%q %q", f.Path, deletes)
+}
+
+// restore gives the kept rows to the sieve and to the side's totals.
+func (k *keptSide) restore() error {
+	if err := k.sieve.RestoreScreen(k.loader.number, k.Screen); err != nil {
+		return err
+	}
+	for currency, byScale := range k.Sums {
+		s := &sideSum{}
+		for scale, sum := range byScale {
+			if scale < 0 || scale > money.MaxScale || sum.Rows < 0 {
+				return fmt.Errorf("the kept sum in %s has %d digits after the point and %d rows", currency, scale, sum.Rows)
+			}
+			if err := s.sums[scale].UnmarshalBinary(sum.Sum); err != nil {
+				return fmt.Errorf("the kept sum in %s: %w", currency, err)
+			}
+			s.rows[scale] = sum.Rows
+			k.loader.report.Rows += sum.Rows
+		}
+		k.loader.sums[currency] = s
+	}
+	return nil
+}
+
+// take notes the side's tree, which is whole now.
+func (k *keptSide) take() (err error) {
+	k.Sums = map[string]map[int]keptSum{}
+	for currency, s := range k.loader.sums {
+		k.Sums[currency] = map[int]keptSum{}
+		for scale, rows := range s.rows {
+			if rows == 0 {
+				continue
+			}
+			sum, err := s.sums[scale].MarshalBinary()
+			if err != nil {
+				return fmt.Errorf("side %s: keep its total in %s: %w", k.loader.spec.Name, currency, err)
+			}
+			k.Sums[currency][scale] = keptSum{rows, sum}
+		}
+	}
+	k.Screen, err = k.sieve.ScreenState(k.loader.number)
+	return err
+}
+
+// write keeps the side's tree in the lake, in the place of the one before, unless another run has done it meanwhile.
+func (k *keptSide) write(ctx context.Context, o *RulesOptions) error {
+	snapshot := k.loader.report.Snapshot
+	if k.used && k.snapshot == snapshot { // it is there
+		return nil
+	}
+	spec := catalog.TableSpec{Name: KeptTrees, Schema: keptSchema(), Kind: catalog.Plain, Key: []string{"definition"}}
+	if err := o.Lake.EnsureTable(ctx, spec); err != nil {
+		return err
+	}
+	state, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	clock := o.Clock
+	if clock == nil {
+		clock = time.Now
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, keptSchema())
+	defer b.Release()
+	for i, s := range []string{k.definition, k.loader.spec.Name, k.loader.spec.Table} {
+		b.Field(i).(*array.StringBuilder).Append(s)
+	}
+	b.Field(3).(*array.Int64Builder).Append(snapshot)
+	b.Field(4).(*array.TimestampBuilder).Append(arrow.Timestamp(clock().UnixMicro()))
+	b.Field(5).(*array.BinaryBuilder).Append(state)
+	row := b.NewRecordBatch()
+	defer row.Release()
+	var nonce [4]byte
+	rand.Read(nonce[:]) // never fails
+	epoch := fmt.Sprintf("tree-%s-%d-%s", k.definition[:16], snapshot, hex.EncodeToString(nonce[:]))
+	w := &lakeWriter{lake: o.Lake, run: epoch, nonce: hex.EncodeToString(nonce[:])}
+	change, err := w.table(ctx, KeptTrees, func(add func(arrow.RecordBatch) error) error { return add(row) })
+	if err != nil {
+		return err
+	}
+	change.Remove, change.Based = k.files, k.at
+	_, err = o.Lake.Commit(ctx, catalog.Commit{Epoch: epoch, Tables: []catalog.TableChange{change}})
+	if errors.Is(err, catalog.ErrConflict) {
+		o.Logger.Debug("another run has kept a tree meanwhile", "side", k.loader.spec.Name)
+		return nil
+	}
+	return err
+}
