@@ -28,7 +28,7 @@ const KeptTrees = "reconciliation.trees"
 
 func keptSchema() *arrow.Schema {
 	return arrow.NewSchema([]arrow.Field{{Name: "definition", Type: utf8}, {Name: "side", Type: utf8}, {Name: "table_name", Type: utf8}, {Name: "snapshot", Type: bigint},
-		{Name: "recorded_at", Type: instant}, {Name: "state", Type: arrow.BinaryTypes.Binary}}, nil)
+		{Name: "recorded_at", Type: instant}, {Name: "totals", Type: utf8}, {Name: "tree", Type: arrow.BinaryTypes.Binary}}, nil)
 }
 
 // keptVersion is that of rows' hashes: with another one, trees are made anew.
@@ -36,16 +36,23 @@ const keptVersion = 1
 
 // keptSide is a side's tree as it is kept, or as it is to be.
 type keptSide struct {
-	Screen []byte                     `json:"screen"`
-	Sums   map[string]map[int]keptSum `json:"sums"` // by currency, by scale
 	loader *loader
 	sieve  *reconciliation.Sieve
+
+	tree   []byte // nil where there is none
+	totals keptTotals
 
 	definition string
 	snapshot   int64
 	files      []string // of KeptTrees, that have it
 	at         int64    // the snapshot of KeptTrees in which they are
 	used       bool     // rows of it are in this run
+}
+
+// keptTotals are what a side and its sieve know of their rows beside the tree.
+type keptTotals struct {
+	Sieve json.RawMessage            `json:"sieve"`
+	Sums  map[string]map[int]keptSum `json:"sums"` // by currency, by scale
 }
 
 type keptSum struct {
@@ -104,9 +111,10 @@ func (k *keptSide) find(ctx context.Context, lake *catalog.Lake) error {
 						k.files = append(k.files, f.Path)
 					}
 					if at := b.Column(4).(*array.Timestamp).Value(i); at >= last {
-						last, k.Screen, k.Sums = at, nil, nil
+						last, k.totals = at, keptTotals{}
 						k.snapshot = b.Column(3).(*array.Int64).Value(i)
-						if err := json.Unmarshal(b.Column(5).(*array.Binary).Value(i), k); err != nil {
+						k.tree = slices.Clone(b.Column(6).(*array.Binary).Value(i))
+						if err := json.Unmarshal([]byte(b.Column(5).(*array.String).Value(i)), &k.totals); err != nil {
 							return err
 						}
 					}
@@ -123,7 +131,7 @@ func (k *keptSide) find(ctx context.Context, lake *catalog.Lake) error {
 
 // since leaves of a scan's plan the files that the kept tree lacks, and puts the tree in the place of the others. A tree that can't be used is not.
 func (k *keptSide) since(ctx context.Context, plan catalog.ScanPlan) ([]catalog.ScanSplit, error) {
-	if k.Screen == nil {
+	if k.tree == nil {
 		return plan.Splits, nil
 	}
 	lake, name, log := k.loader.opts.Lake, k.loader.spec.Table, k.loader.opts.Logger
@@ -187,10 +195,10 @@ func fileName(f catalog.ScanFile) string {
 
 // restore gives the kept rows to the sieve and to the side's totals.
 func (k *keptSide) restore() error {
-	if err := k.sieve.RestoreScreen(k.loader.number, k.Screen); err != nil {
+	if err := k.sieve.RestoreScreen(k.loader.number, reconciliation.ScreenState{Tree: k.tree, Totals: k.totals.Sieve}); err != nil {
 		return err
 	}
-	for currency, byScale := range k.Sums {
+	for currency, byScale := range k.totals.Sums {
 		s := &sideSum{}
 		for scale, sum := range byScale {
 			if scale < 0 || scale > money.MaxScale || sum.Rows < 0 {
@@ -207,11 +215,21 @@ func (k *keptSide) restore() error {
 	return nil
 }
 
+// same reports whether the kept tree is that of the snapshot that was read.
+func (k *keptSide) same() bool { return k.used && k.snapshot == k.loader.report.Snapshot }
+
 // take notes the side's tree, which is whole now.
-func (k *keptSide) take() (err error) {
-	k.Sums = map[string]map[int]keptSum{}
+func (k *keptSide) take() error {
+	if k.same() {
+		return nil
+	}
+	state, err := k.sieve.ScreenState(k.loader.number)
+	if err != nil {
+		return err
+	}
+	k.tree, k.totals = state.Tree, keptTotals{Sieve: state.Totals, Sums: map[string]map[int]keptSum{}}
 	for currency, s := range k.loader.sums {
-		k.Sums[currency] = map[int]keptSum{}
+		k.totals.Sums[currency] = map[int]keptSum{}
 		for scale, rows := range s.rows {
 			if rows == 0 {
 				continue
@@ -220,24 +238,23 @@ func (k *keptSide) take() (err error) {
 			if err != nil {
 				return fmt.Errorf("side %s: keep its total in %s: %w", k.loader.spec.Name, currency, err)
 			}
-			k.Sums[currency][scale] = keptSum{rows, sum}
+			k.totals.Sums[currency][scale] = keptSum{rows, sum}
 		}
 	}
-	k.Screen, err = k.sieve.ScreenState(k.loader.number)
-	return err
+	return nil
 }
 
 // write keeps the side's tree in the lake, in the place of the one before, unless another run has done it meanwhile.
 func (k *keptSide) write(ctx context.Context, o *RulesOptions) error {
-	snapshot := k.loader.report.Snapshot
-	if k.used && k.snapshot == snapshot { // it is there
+	if k.same() { // it is there
 		return nil
 	}
+	snapshot := k.loader.report.Snapshot
 	spec := catalog.TableSpec{Name: KeptTrees, Schema: keptSchema(), Kind: catalog.Plain, Key: []string{"definition"}}
 	if err := o.Lake.EnsureTable(ctx, spec); err != nil {
 		return err
 	}
-	state, err := json.Marshal(k)
+	totals, err := json.Marshal(k.totals)
 	if err != nil {
 		return err
 	}
@@ -252,7 +269,8 @@ func (k *keptSide) write(ctx context.Context, o *RulesOptions) error {
 	}
 	b.Field(3).(*array.Int64Builder).Append(snapshot)
 	b.Field(4).(*array.TimestampBuilder).Append(arrow.Timestamp(clock().UnixMicro()))
-	b.Field(5).(*array.BinaryBuilder).Append(state)
+	b.Field(5).(*array.StringBuilder).Append(string(totals))
+	b.Field(6).(*array.BinaryBuilder).Append(k.tree)
 	row := b.NewRecordBatch()
 	defer row.Release()
 	var nonce [4]byte

@@ -8,9 +8,14 @@ import (
 	"github.com/millrace/millrace/sdk/reconciliation/tree"
 )
 
-// screenState is what was screened of a side, as it is kept.
-type screenState struct {
-	Tree         []byte            `json:"tree"`
+// ScreenState is what was screened of a side, as it is kept.
+type ScreenState struct {
+	Tree   []byte // as [tree.Tree.MarshalBinary] writes it
+	Totals []byte // what else a sieve knows of the rows, as JSON
+}
+
+// screenTotals are the totals of a state.
+type screenTotals struct {
 	Held         []heldState       `json:"held"`
 	Scale        int               `json:"scale"`
 	NumberScales []int             `json:"number_scales"`
@@ -36,45 +41,45 @@ func (m *magnified) UnmarshalText(b []byte) error {
 }
 
 // ScreenState is what Screen has made of a side's rows, for RestoreScreen of a later sieve by the same rules and schema. It is asked for before Screened.
-func (s *Sieve) ScreenState(side int) ([]byte, error) {
+func (s *Sieve) ScreenState(side int) (kept ScreenState, err error) {
 	d := s.sides[side]
-	out := screenState{Scale: d.scale, NumberScales: d.numberScales, Last: d.last, Bars: d.bars, Largest: map[int]magnified{}}
-	var err error
-	if out.Tree, err = s.screen.trees[side].MarshalBinary(); err != nil {
-		return nil, fmt.Errorf("keep what was screened of %s: %w", d.rest.name, err)
+	out := screenTotals{Scale: d.scale, NumberScales: d.numberScales, Last: d.last, Bars: d.bars, Largest: map[int]magnified{}}
+	if kept.Tree, err = s.screen.trees[side].MarshalBinary(); err != nil {
+		return kept, fmt.Errorf("keep what was screened of %s: %w", d.rest.name, err)
 	}
 	for code, h := range d.held {
-		kept := heldState{Currency: d.currencies.names[code], Rows: h.rows, Sums: map[int][]byte{}}
+		one := heldState{Currency: d.currencies.names[code], Rows: h.rows, Sums: map[int][]byte{}}
 		for scale, sum := range h.sums {
 			if sum.IsZero() {
 				continue
 			}
-			if kept.Sums[scale], err = sum.MarshalBinary(); err != nil {
-				return nil, fmt.Errorf("keep what was screened of %s: %w", d.rest.name, err)
+			if one.Sums[scale], err = sum.MarshalBinary(); err != nil {
+				return kept, fmt.Errorf("keep what was screened of %s: %w", d.rest.name, err)
 			}
 		}
-		out.Held = append(out.Held, kept)
+		out.Held = append(out.Held, one)
 	}
 	for scale, largest := range d.largest {
 		if largest > 0 {
 			out.Largest[scale] = magnified(largest)
 		}
 	}
-	return json.Marshal(out)
+	kept.Totals, err = json.Marshal(out)
+	return kept, err
 }
 
 // RestoreScreen takes rows that were screened before: those of a state that ScreenState gave. It comes after StartScreen and before the side's first Screen.
 // A state that cannot be one of the sieve's rules and schema is an error, and so is one that was cut short; that the rows are the right
 // ones is the caller's to know.
-func (s *Sieve) RestoreScreen(side int, state []byte) error {
+func (s *Sieve) RestoreScreen(side int, state ScreenState) error {
 	d := s.sides[side]
 	fail := func(err error) error { return fmt.Errorf("rows of %s that were screened before: %w", d.rest.name, err) }
-	var in screenState
-	if err := json.Unmarshal(state, &in); err != nil {
+	var in screenTotals
+	if err := json.Unmarshal(state.Totals, &in); err != nil {
 		return fail(err)
 	}
 	kept := tree.New(0)
-	if err := kept.UnmarshalBinary(in.Tree); err != nil {
+	if err := kept.UnmarshalBinary(state.Tree); err != nil {
 		return fail(err)
 	}
 	root, err := kept.Root()

@@ -197,10 +197,11 @@ func FuzzRestoreScreen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(state)
-	f.Add([]byte(`{"tree":"","held":[{"rows":-1}]}`))
-	f.Add([]byte(`{"scale":99}`))
-	f.Fuzz(func(t *testing.T, state []byte) {
+	f.Add(state.Tree, state.Totals)
+	f.Add(state.Tree, []byte(`{"held":[{"rows":-1}]}`))
+	f.Add([]byte{}, []byte(`{"scale":99}`))
+	f.Fuzz(func(t *testing.T, tree, totals []byte) {
+		state := ScreenState{tree, totals}
 		s := start(t)
 		defer s.Close()
 		if s.RestoreScreen(0, state) != nil {
