@@ -21,16 +21,6 @@ type TreesReport struct {
 	kept []*keptSide
 }
 
-// keep writes the trees of the lake's tables, for the next run.
-func (t *TreesReport) keep(ctx context.Context, o *RulesOptions) error {
-	for _, k := range t.kept {
-		if err := k.write(ctx, o); err != nil {
-			return fmt.Errorf("keep the tree of side %s in %s: %w", k.loader.spec.Name, KeptTrees, err)
-		}
-	}
-	return nil
-}
-
 // byTrees adds both sides up, and gives the sieve only the rows of buckets that differ. They are read once more for that.
 func byTrees(ctx context.Context, s *reconciliation.Sieve, p rulefile.Plan, loaders []*loader, o *RulesOptions) (*TreesReport, error) {
 	rep := &TreesReport{Buckets: tree.Leaves, Compared: "differing"}

@@ -244,19 +244,57 @@ func (k *keptSide) take() error {
 	return nil
 }
 
-// write keeps the side's tree in the lake, in the place of the one before, unless another run has done it meanwhile.
-func (k *keptSide) write(ctx context.Context, o *RulesOptions) error {
-	if k.same() { // it is there
+// keep writes the trees of the lake's tables for the next run, in one commit and in the place of those before, unless another run has done it meanwhile.
+func (t *TreesReport) keep(ctx context.Context, o *RulesOptions) (err error) {
+	t.kept = slices.DeleteFunc(t.kept, (*keptSide).same)
+	if len(t.kept) == 0 {
 		return nil
 	}
-	snapshot := k.loader.report.Snapshot
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("keep trees in %s: %w", KeptTrees, err)
+		}
+	}()
 	spec := catalog.TableSpec{Name: KeptTrees, Schema: keptSchema(), Kind: catalog.Plain, Key: []string{"definition"}}
 	if err := o.Lake.EnsureTable(ctx, spec); err != nil {
 		return err
 	}
+	var random [4]byte
+	rand.Read(random[:]) // never fails
+	nonce := hex.EncodeToString(random[:])
+	epoch := "trees-" + nonce
+	change := catalog.TableChange{Table: KeptTrees}
+	for _, k := range t.kept {
+		row, err := k.row(o)
+		if err != nil {
+			return err
+		}
+		defer row.Release()
+		w := &lakeWriter{lake: o.Lake, run: epoch, nonce: nonce + k.definition[:8]} // a file for each, so that it can be removed alone
+		one, err := w.table(ctx, KeptTrees, func(add func(arrow.RecordBatch) error) error { return add(row) })
+		if err != nil {
+			return err
+		}
+		change.Add, change.Remove = append(change.Add, one.Add...), append(change.Remove, k.files...)
+		change.Totals.Rows += one.Totals.Rows
+		change.Totals.Inserts += one.Totals.Inserts
+		change.Based = k.at
+	}
+	slices.Sort(change.Remove)
+	change.Remove = slices.Compact(change.Remove)
+	_, err = o.Lake.Commit(ctx, catalog.Commit{Epoch: epoch, Tables: []catalog.TableChange{change}})
+	if errors.Is(err, catalog.ErrConflict) {
+		o.Logger.Debug("another run has kept its trees meanwhile", "rules", o.Rules.Name)
+		return nil
+	}
+	return err
+}
+
+// row is the side's in the table.
+func (k *keptSide) row(o *RulesOptions) (arrow.RecordBatch, error) {
 	totals, err := json.Marshal(k.totals)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	clock := o.Clock
 	if clock == nil {
@@ -267,25 +305,9 @@ func (k *keptSide) write(ctx context.Context, o *RulesOptions) error {
 	for i, s := range []string{k.definition, k.loader.spec.Name, k.loader.spec.Table} {
 		b.Field(i).(*array.StringBuilder).Append(s)
 	}
-	b.Field(3).(*array.Int64Builder).Append(snapshot)
+	b.Field(3).(*array.Int64Builder).Append(k.loader.report.Snapshot)
 	b.Field(4).(*array.TimestampBuilder).Append(arrow.Timestamp(clock().UnixMicro()))
 	b.Field(5).(*array.StringBuilder).Append(string(totals))
 	b.Field(6).(*array.BinaryBuilder).Append(k.tree)
-	row := b.NewRecordBatch()
-	defer row.Release()
-	var nonce [4]byte
-	rand.Read(nonce[:]) // never fails
-	epoch := fmt.Sprintf("tree-%s-%d-%s", k.definition[:16], snapshot, hex.EncodeToString(nonce[:]))
-	w := &lakeWriter{lake: o.Lake, run: epoch, nonce: hex.EncodeToString(nonce[:])}
-	change, err := w.table(ctx, KeptTrees, func(add func(arrow.RecordBatch) error) error { return add(row) })
-	if err != nil {
-		return err
-	}
-	change.Remove, change.Based = k.files, k.at
-	_, err = o.Lake.Commit(ctx, catalog.Commit{Epoch: epoch, Tables: []catalog.TableChange{change}})
-	if errors.Is(err, catalog.ErrConflict) {
-		o.Logger.Debug("another run has kept a tree meanwhile", "side", k.loader.spec.Name)
-		return nil
-	}
-	return err
+	return b.NewRecordBatch(), nil
 }
