@@ -36,7 +36,7 @@ var decoders = map[string][]string{
 	"sdk/files":                     {"FuzzParseInt", "FuzzParseTime", "FuzzParseDecimal", "FuzzManifest", "FuzzLines"},
 	"sdk/money":                     {"FuzzParse", "FuzzInt128FromBytes", "FuzzAmount"},
 	"sdk/parquetfile":               {"FuzzReader", "FuzzValues", "FuzzLevels", "FuzzPageHeader"},
-	"sdk/reconciliation":            {"FuzzParseDay"},
+	"sdk/reconciliation":            {"FuzzParseDay", "FuzzRestoreScreen"},
 	"sdk/reconciliation/life":       {"FuzzDecode", "FuzzParseAnchor"},
 	"sdk/reconciliation/stream":     {"FuzzRestore"},
 	"sdk/reconciliation/tree":       {"FuzzUnmarshal"},

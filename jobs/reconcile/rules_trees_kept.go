@@ -69,7 +69,7 @@ func (o *RulesOptions) keeps(ctx context.Context, s *reconciliation.Sieve, loade
 		if l.spec.Table == "" || o.Sides[l.spec.Name] != "" || len(l.proofs) > 0 {
 			continue
 		}
-		text, err := json.Marshal(struct{ Version, Side, Schema, Pass any }{keptVersion, l.spec, l.schema, o.Rules.Passes[0]})
+		text, err := json.Marshal(struct{ Version, Side, Schema, Passes any }{keptVersion, l.spec, l.schema, o.Rules.Passes})
 		if err != nil {
 			return fmt.Errorf("side %s: name its tree: %w", l.spec.Name, err)
 		}

@@ -51,6 +51,9 @@ func (d *sieveSide) append(m *Movement) error {
 	if screen := d.sieve.screen; screen == nil {
 		currency = d.count(m)
 	} else {
+		if !screen.ended {
+			return errScreen
+		}
 		if keyed && !screen.differs(d) {
 			return nil
 		}

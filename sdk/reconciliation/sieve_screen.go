@@ -40,11 +40,20 @@ type screen struct {
 	buckets [tree.Leaves / 64]uint64
 }
 
+// errScreen is of calls in another order than StartScreen, RestoreScreen, Screen, ScreenState, Screened, Append.
+var errScreen = errors.New("reconciliation: rows are screened between StartScreen and Screened, and appended after it")
+
+// screening reports whether rows can be screened now.
+func (s *Sieve) screening() bool { return s.screen != nil && !s.screen.ended }
+
 // Screen adds a row to the tree of the left side (0) or the right one (1), and keeps nothing else of it. Where rows are screened, all rows of both sides are, then
 // [Sieve.Screened] says where they differ, and Append gets the rows once more: it drops those of buckets that are equal, which match row for row. Equal
 // are rows with one key, amount, currency and date whose other columns are all equal too, but for Ref. Screen may be called for the two sides
 // at once. It is a usage error where [Rules.Screens] is false.
 func (s *Sieve) Screen(side int, m *Movement) error {
+	if !s.screening() {
+		return errScreen
+	}
 	d := s.sides[side]
 	if len(m.Texts) != len(d.rest.texts) || len(m.Numbers) != len(d.numberScales) || len(m.Days) != len(d.rest.days) {
 		return d.rest.Append(*m) // it says what is wrong
@@ -67,6 +76,9 @@ func (s *Sieve) StartScreen() error {
 
 // Screened ends the screening. Rows that it finds equal are matches of the first pass, which no taker of pairs gets.
 func (s *Sieve) Screened() (tree.Buckets, error) {
+	if !s.screening() {
+		return tree.Buckets{}, errScreen
+	}
 	found, err := tree.Descend(s.screen.trees[0], s.screen.trees[1])
 	if err != nil {
 		return found, err
@@ -138,7 +150,7 @@ func (c *screen) differs(d *sieveSide) bool {
 // settle accounts for the rows that were found equal.
 func (c *screen) settle(s *Sieve, out *Sifted) error {
 	if !c.ended {
-		return errors.New("reconciliation: a sieve was settled before its screening ended")
+		return errScreen
 	}
 	var equal [2]int64
 	for side, from := range s.sides {

@@ -42,6 +42,9 @@ func (m *magnified) UnmarshalText(b []byte) error {
 
 // ScreenState is what Screen has made of a side's rows, for RestoreScreen of a later sieve by the same rules and schema. It is asked for before Screened.
 func (s *Sieve) ScreenState(side int) (kept ScreenState, err error) {
+	if !s.screening() {
+		return kept, errScreen
+	}
 	d := s.sides[side]
 	out := screenTotals{Scale: d.scale, NumberScales: d.numberScales, Last: d.last, Bars: d.bars, Largest: map[int]magnified{}}
 	if kept.Tree, err = s.screen.trees[side].MarshalBinary(); err != nil {
@@ -72,6 +75,9 @@ func (s *Sieve) ScreenState(side int) (kept ScreenState, err error) {
 // A state that cannot be one of the sieve's rules and schema is an error, and so is one that was cut short; that the rows are the right
 // ones is the caller's to know.
 func (s *Sieve) RestoreScreen(side int, state ScreenState) error {
+	if !s.screening() {
+		return errScreen
+	}
 	d := s.sides[side]
 	fail := func(err error) error { return fmt.Errorf("rows of %s that were screened before: %w", d.rest.name, err) }
 	var in screenTotals

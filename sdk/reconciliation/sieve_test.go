@@ -1,6 +1,7 @@
 package reconciliation
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -359,5 +360,19 @@ func TestSieveMistakes(t *testing.T) {
 	defer s.Close()
 	if s.Append(0, &Movement{}) == nil {
 		t.Error("a row without the schema's columns was taken")
+	}
+	_, ended := s.Screened()
+	_, state := s.ScreenState(0)
+	for name, err := range map[string]error{"Screen": s.Screen(0, &Movement{}), "Screened": ended, "ScreenState": state, "RestoreScreen": s.RestoreScreen(0, ScreenState{})} {
+		if !errors.Is(err, errScreen) {
+			t.Errorf("%s without StartScreen: %v", name, err)
+		}
+	}
+	if err := s.StartScreen(); err != nil {
+		t.Fatal(err)
+	}
+	m := Movement{Texts: make([]string, len(settleSchema.Texts)), Numbers: make([]money.Decimal, len(settleSchema.Numbers)), Days: make([]int32, len(settleSchema.Days))}
+	if err := s.Append(0, &m); !errors.Is(err, errScreen) {
+		t.Errorf("a row was appended before the screening ended: %v", err)
 	}
 }
