@@ -44,7 +44,7 @@ type keptSide struct {
 
 	definition string
 	snapshot   int64
-	files      []string // of KeptTrees, that have it
+	files      []string // of KeptTrees, that have it or may have it
 	at         int64    // the snapshot of KeptTrees in which they are
 	used       bool     // rows of it are in this run
 }
@@ -76,10 +76,19 @@ func (o *RulesOptions) keeps(ctx context.Context, s *reconciliation.Sieve, loade
 		sum := sha256.Sum256(text)
 		l.kept = &keptSide{loader: l, sieve: s, definition: hex.EncodeToString(sum[:])}
 		if err := l.kept.find(ctx, o.Lake); err != nil {
-			return fmt.Errorf("side %s: read %s: %w", l.spec.Name, KeptTrees, err)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			l.kept.drop(err)
 		}
 	}
 	return nil
+}
+
+// drop does without the kept tree. The run makes it anew.
+func (k *keptSide) drop(why error) {
+	k.tree, k.totals = nil, keptTotals{}
+	k.loader.opts.Logger.Warn("a kept tree cannot be read: all rows are added up", "table", KeptTrees, "side", k.loader.spec.Name, "error", why)
 }
 
 // find reads what is kept of the side.
@@ -100,6 +109,7 @@ func (k *keptSide) find(ctx context.Context, lake *catalog.Lake) error {
 	var last arrow.Timestamp
 	for _, s := range plan.Splits {
 		for _, f := range s.Files {
+			k.files = append(k.files, f.Path)
 			one := catalog.ScanSplit{Bucket: s.Bucket, Files: []catalog.ScanFile{f}}
 			in, err := lake.OpenSplit(ctx, plan.Schema, one, catalog.ReadOptions{Filter: mine})
 			if err != nil {
@@ -107,9 +117,6 @@ func (k *keptSide) find(ctx context.Context, lake *catalog.Lake) error {
 			}
 			err = catalog.EachBatch(ctx, in, func(b arrow.RecordBatch) error {
 				for i := range int(b.NumRows()) {
-					if !slices.Contains(k.files, f.Path) {
-						k.files = append(k.files, f.Path)
-					}
 					if at := b.Column(4).(*array.Timestamp).Value(i); at >= last {
 						last, k.totals = at, keptTotals{}
 						k.snapshot = b.Column(3).(*array.Int64).Value(i)
@@ -154,7 +161,8 @@ func (k *keptSide) since(ctx context.Context, plan catalog.ScanPlan) ([]catalog.
 		}
 	}
 	if err := k.restore(); err != nil {
-		return nil, fmt.Errorf("%s: %w; remove its rows, or compare: rows", KeptTrees, err)
+		k.drop(err)
+		return plan.Splits, nil
 	}
 	k.used = true
 	log.Info("a kept tree stands for the files that it has", "side", k.loader.spec.Name, "snapshot", k.snapshot, "kept", len(before), "files", len(now))
@@ -195,9 +203,8 @@ func fileName(f catalog.ScanFile) string {
 
 // restore gives the kept rows to the sieve and to the side's totals.
 func (k *keptSide) restore() error {
-	if err := k.sieve.RestoreScreen(k.loader.number, reconciliation.ScreenState{Tree: k.tree, Totals: k.totals.Sieve}); err != nil {
-		return err
-	}
+	var rows int64
+	sums := map[string]*sideSum{}
 	for currency, byScale := range k.totals.Sums {
 		s := &sideSum{}
 		for scale, sum := range byScale {
@@ -208,10 +215,14 @@ func (k *keptSide) restore() error {
 				return fmt.Errorf("the kept sum in %s: %w", currency, err)
 			}
 			s.rows[scale] = sum.Rows
-			k.loader.report.Rows += sum.Rows
+			rows += sum.Rows
 		}
-		k.loader.sums[currency] = s
+		sums[currency] = s
 	}
+	if err := k.sieve.RestoreScreen(k.loader.number, reconciliation.ScreenState{Tree: k.tree, Totals: k.totals.Sieve}); err != nil {
+		return err
+	}
+	k.loader.report.Rows, k.loader.sums = rows, sums
 	return nil
 }
 

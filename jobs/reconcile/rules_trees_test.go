@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -186,6 +188,7 @@ type keptNight struct {
 	dir  string
 	lake *catalog.Lake
 	bank []string
+	log  io.Writer // of warnings; nil drops them
 }
 
 func (n *keptNight) run(asOf string) (RulesReport, error) {
@@ -201,8 +204,9 @@ func (n *keptNight) run(asOf string) (RulesReport, error) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	log := cmp.Or[io.Writer](n.log, io.Discard)
 	return RunRules(n.t.Context(), RulesOptions{Rules: f, Text: []byte(keptRules), AsOf: day, Lake: n.lake, Stores: storage.Resolver{"file": localio.Opener(localio.Options{})},
-		Out: filepath.Join(n.dir, asOf), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		Out: filepath.Join(n.dir, asOf), Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 }
 
 // post commits entries from..to and books them at the bank.
@@ -304,7 +308,7 @@ func TestKeptTrees(t *testing.T) {
 	passes("2026-01-10", 2000)
 	passes("2026-01-11", 2000)
 
-	// A kept tree that was damaged is a fault that says so, and not a verdict.
+	// A kept tree that was damaged is made anew.
 	tb, err := n.lake.Table(t.Context(), KeptTrees)
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +328,15 @@ func TestKeptTrees(t *testing.T) {
 	if err := os.WriteFile(name, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.run("2026-01-12"); err == nil || !strings.Contains(err.Error(), KeptTrees) {
-		t.Errorf("a damaged tree: %v", err)
+	var log bytes.Buffer
+	n.log = &log
+	passes("2026-01-12", 2000)
+	if !strings.Contains(log.String(), "a kept tree cannot be read") {
+		t.Errorf("a damaged tree: %s", log.String())
+	}
+	log.Reset()
+	passes("2026-01-13", 2000)
+	if log.Len() > 0 {
+		t.Errorf("the night after a damaged tree: %s", log.String())
 	}
 }

@@ -72,7 +72,7 @@ func (s *Sieve) ScreenState(side int) (kept ScreenState, err error) {
 }
 
 // RestoreScreen takes rows that were screened before: those of a state that ScreenState gave. It comes after StartScreen and before the side's first Screen.
-// A state that cannot be one of the sieve's rules and schema is an error, and so is one that was cut short; that the rows are the right
+// A state that cannot be one of the sieve's rules and schema is an error, and so is one that was cut short: the sieve is then as it was. That the rows are the right
 // ones is the caller's to know.
 func (s *Sieve) RestoreScreen(side int, state ScreenState) error {
 	if !s.screening() {
@@ -101,7 +101,9 @@ func (s *Sieve) RestoreScreen(side int, state ScreenState) error {
 		}
 	}
 	var rows int64
-	for i, h := range in.Held {
+	var all []*held
+	seen := map[string]bool{}
+	for _, h := range in.Held {
 		now := &held{rows: h.Rows}
 		for scale, sum := range h.Sums {
 			if scale < 0 || scale > in.Scale {
@@ -111,20 +113,28 @@ func (s *Sieve) RestoreScreen(side int, state ScreenState) error {
 				return fail(err)
 			}
 		}
-		if h.Rows < 0 || d.currencies.of(h.Currency) != i {
-			return fail(fmt.Errorf("currency %q stands twice", h.Currency))
+		if h.Rows < 0 || seen[h.Currency] {
+			return fail(fmt.Errorf("currency %q stands twice, or has %d rows", h.Currency, h.Rows))
 		}
-		d.held, rows = append(d.held, now), rows+h.Rows
+		seen[h.Currency] = true
+		all, rows = append(all, now), rows+h.Rows
 	}
 	if rows != root.Rows {
 		return fail(fmt.Errorf("the sums are of %d rows, the tree of %d", rows, root.Rows))
 	}
-	for scale, largest := range in.Largest {
+	for scale := range in.Largest {
 		if scale < 0 || scale > in.Scale {
 			return fail(fmt.Errorf("an amount has %d digits after the point", scale))
 		}
+	}
+	// all is well: from here on nothing fails
+	for scale, largest := range in.Largest {
 		d.largest[scale] = uint64(largest)
 	}
+	for _, h := range in.Held {
+		d.currencies.of(h.Currency)
+	}
+	d.held = all
 	d.scale, d.last, d.bars = in.Scale, in.Last, in.Bars
 	copy(d.numberScales, in.NumberScales)
 	s.screen.trees[side] = kept
