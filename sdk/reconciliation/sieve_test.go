@@ -110,6 +110,19 @@ func drawSieved(rt *rapid.T) (left, right []Movement, rules Rules) {
 	return left, right, rules
 }
 
+// settledWhole is what Settle says of all rows at once.
+func settledWhole(rt *rapid.T, t *testing.T, left, right []Movement, rules Rules) (*Settlement, []Control) {
+	whole, err := Settle(sideOf(t, "a", left), sideOf(t, "b", right), rules)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	controls, err := whole.Controls()
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return whole, controls
+}
+
 // TestSievesAgree: what a sieve says, with next to no memory and in any order of rows, is what Settle says of all rows at once.
 func TestSievesAgree(t *testing.T) {
 	t.Parallel()
@@ -118,14 +131,7 @@ func TestSievesAgree(t *testing.T) {
 		if !rules.Sifts() {
 			rt.Skip("they need all rows at once")
 		}
-		whole, err := Settle(sideOf(t, "a", left), sideOf(t, "b", right), rules)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		want, err := whole.Controls()
-		if err != nil {
-			rt.Fatal(err)
-		}
+		whole, want := settledWhole(rt, t, left, right, rules)
 		o := SieveOptions{Memory: rapid.SampledFrom([]int64{0, 1, 4 * sieveParts * 60}).Draw(rt, "memory"), Dir: t.TempDir(), Workers: rapid.IntRange(1, 3).Draw(rt, "workers")}
 		got, ids, controls := sifted(rt, rapid.Permutation(left).Draw(rt, "left"), rapid.Permutation(right).Draw(rt, "right"), rules, o, rapid.Bool().Draw(rt, "parted"))
 		if w := said(whole); !slices.Equal(got, w) && len(repeated(left)) == 0 && len(repeated(right)) == 0 {
@@ -236,14 +242,7 @@ func TestScreensAgree(t *testing.T) {
 		if !rules.Screens() {
 			rt.Skip("they can't be screened")
 		}
-		whole, err := Settle(sideOf(t, "a", left), sideOf(t, "b", right), rules)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		want, err := whole.Controls()
-		if err != nil {
-			rt.Fatal(err)
-		}
+		whole, want := settledWhole(rt, t, left, right, rules)
 		s, err := NewSieve("a", "b", settleSchema, rules, SieveOptions{Dir: t.TempDir()})
 		if err != nil {
 			rt.Fatal(err)
